@@ -1,0 +1,141 @@
+"""How each verb can end: frozen values, matched exhaustively, one sentence each.
+
+Where two would be true at once, the one further up wins.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from reservesvc.domain.booking import Booking
+from reservesvc.domain.reservation import Reservation
+
+EndState = Literal["expired", "released", "converted"]
+Blocker = Literal["reserved", "booked"]
+
+
+class Outcome(Struct, frozen=True, kw_only=True, tag_field="outcome", tag=str.lower):
+    """An expected end of a verb."""
+
+
+class KeyReused(Outcome):
+    """The Idempotency-Key was used before, for a request with another body."""
+
+
+class Past(Outcome):
+    """The slot ended longer ago than the index reaches back."""
+
+    earliest_ms: int
+
+
+class Cold(Outcome):
+    """The index cannot judge the slot; resync the resource and ask again."""
+
+
+class Taken(Outcome):
+    """Something blocks the slot."""
+
+    by: Blocker
+    retry_after_ms: int | None = None
+    """when the earliest reservation in the way lapses; None behind a booking"""
+
+
+class Reserved(Outcome):
+    """The slot is held."""
+
+    reservation: Reservation
+    replayed: bool = False
+    """the reservation is the one an earlier request with this Idempotency-Key made"""
+
+
+class Live(Outcome):
+    """The reservation exists."""
+
+    reservation: Reservation
+
+
+class Ended(Outcome):
+    """The reservation no longer exists, or never did."""
+
+    state: EndState = "expired"
+    ended_ms: int | None = None
+    booking_id: str | None = None
+
+
+class ReplayedEnded(Outcome):
+    """The reservation an earlier request with this Idempotency-Key made has ended."""
+
+    ulid: str
+
+
+class Unsettled(Outcome):
+    """The booking store is deciding the entry's fate right now."""
+
+
+class ExtensionLimit(Outcome):
+    """The reservation would outlive the longest life a reservation may have."""
+
+    latest_ms: int
+
+
+class Extended(Outcome):
+    """The deadline is at least as late as asked for."""
+
+    reservation: Reservation
+
+
+class Released(Outcome):
+    """The slot is free again."""
+
+
+class Pending(Outcome):
+    """The entry is unsettled under our nonce; the store may now decide."""
+
+    fence: int
+    nonce: str
+    now_ms: int
+    reservation: Reservation | None = None
+
+
+class FenceMoved(Outcome):
+    """A resync came in between; start again at `unsettle`."""
+
+
+class Mismatch(Outcome):
+    """The hand-off repeats a field of the reservation and disagrees with it."""
+
+    fields: tuple[str, ...]
+
+
+class CustomerMissing(Outcome):
+    """A booking needs a customer with these fields, and neither side gave them."""
+
+    fields: tuple[str, ...]
+
+
+class Booked(Outcome):
+    """The booking stands in the booking store."""
+
+    booking: Booking
+    repeated: bool = False
+    """it stood there before this request"""
+
+
+class Changed(Outcome):
+    """The booking is in its new state."""
+
+    booking: Booking
+
+
+class NotOpen(Outcome):
+    """The action is not open in the booking's state."""
+
+    booking: Booking
+    open_actions: tuple[str, ...]
+
+
+class NotFound(Outcome):
+    """There is nothing with this id."""
+
+    model: Literal["Booking", "Project", "Resource"]
+    id: str

@@ -1,0 +1,163 @@
+"""A reservation: a temporary claim on a slot, and its one JSON form.
+
+The same JSON object is the value of the Redis key and the core of every HTTP reply. Its
+head holds what the Lua scripts write or read, at fixed places, so that no script has to
+parse what callers sent:
+
+    {"expires_at":"…","created_at":"…","start":"…","end":"…","quantity":1,…
+"""
+
+import re
+from typing import Any, NamedTuple, Self
+
+import msgspec
+
+from reservesvc.domain import times
+from reservesvc.domain.slot import Slot, is_resource_id
+
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_ULID_WIDTH = 26
+
+
+class ReservationId(NamedTuple):
+    """`<resource id>.<ULID>`: opaque to clients, enough for us to find the Redis key.
+
+    ULID: github.com/ulid/spec, in its canonical upper case.
+    """
+
+    resource_id: str
+    ulid: str
+
+    def __str__(self) -> str:
+        """Return the text clients see."""
+        return f"{self.resource_id}.{self.ulid}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Return the id that `text` names, or None where it can be no reservation's."""
+        resource_id, dot, ulid = text[: -_ULID_WIDTH - 1], text[-_ULID_WIDTH - 1 : -_ULID_WIDTH], ""
+        ulid = text[-_ULID_WIDTH:]
+        if dot != "." or not is_resource_id(resource_id) or not _ULID.fullmatch(ulid):
+            return None
+        return cls(resource_id, ulid)
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller wants the slot for; decides nothing about who gets it."""
+
+    id: str
+    reservation_id: str
+    resource_id: str
+    project_id: str | None
+    duration: int
+    what: str
+    where: str
+    description: str
+    customer: dict[str, Any]
+    graph: str
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Details).decode
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for a slot that passed every check that needs no Redis."""
+
+    id: ReservationId
+    start_ms: int
+    end_ms: int
+    quantity: int
+    duration_ms: int
+    tail: bytes
+    """`Details` as JSON without its opening brace."""
+
+    @property
+    def slot(self) -> Slot:
+        """The slot that is asked for."""
+        return Slot(self.id.resource_id, self.start_ms, self.end_ms)
+
+    def head(self) -> str:
+        """Return the part of the JSON between `created_at` and the tail."""
+        return (
+            f'"start":"{times.render(self.start_ms)}","end":"{times.render(self.end_ms)}",'
+            f'"quantity":{self.quantity},'
+        )
+
+
+class Reservation(msgspec.Struct, frozen=True, kw_only=True):
+    """A reservation as Redis held it at `now_ms`."""
+
+    id: ReservationId
+    document: bytes
+    """The JSON object, whole."""
+    start_ms: int
+    end_ms: int
+    quantity: int
+    expires_ms: int
+    """Its deadline; later than the key's own end never, earlier while it is handed off."""
+    now_ms: int
+
+    @property
+    def slot(self) -> Slot:
+        """The slot that is held."""
+        return Slot(self.id.resource_id, self.start_ms, self.end_ms)
+
+    @property
+    def remaining_ms(self) -> int:
+        """How much longer the slot is held, as of `now_ms`."""
+        return max(0, self.expires_ms - self.now_ms)
+
+    def details(self) -> Details:
+        """Return what the caller wanted the slot for."""
+        return _decode(self.document)
+
+
+def tail(details: Details) -> bytes:
+    """Return `details` as the tail of the JSON form."""
+    return _encode(details)[1:]
+
+
+def granted(claim: Claim, now_ms: int) -> Reservation:
+    """Return the reservation that the `reserve` script wrote for `claim` at `now_ms`."""
+    expires_ms = now_ms + claim.duration_ms
+    front = f'{{"expires_at":"{times.render(expires_ms)}","created_at":"{times.render(now_ms)}",'
+    return Reservation(
+        id=claim.id,
+        document=(front + claim.head()).encode() + claim.tail,
+        start_ms=claim.start_ms,
+        end_ms=claim.end_ms,
+        quantity=claim.quantity,
+        expires_ms=expires_ms,
+        now_ms=now_ms,
+    )
+
+
+_HEAD = re.compile(
+    rb'\{"expires_at":"([^"]{24})","created_at":"([^"]{24})",'
+    rb'"start":"([^"]{24})","end":"([^"]{24})","quantity":(\d+),'
+)
+
+
+def stored(reservation_id: ReservationId, document: bytes, now_ms: int) -> Reservation:
+    """Return the reservation that a Redis key holds.
+
+    Raises:
+        ValueError: the key's value was not written by a `reserve` script.
+
+    """
+    head = _HEAD.match(document)
+    moments = [times.parse(text.decode()) for text in head.groups()[:4]] if head else []
+    if head is None or None in moments:
+        message = f"the value of {reservation_id}'s key is not a reservation"
+        raise ValueError(message)
+    expires_ms, _, start_ms, end_ms = (moment or 0 for moment in moments)
+    return Reservation(
+        id=reservation_id,
+        document=document,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        quantity=int(head[5]),
+        expires_ms=expires_ms,
+        now_ms=now_ms,
+    )

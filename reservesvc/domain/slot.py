@@ -1,0 +1,53 @@
+"""A slot: a resource and a half-open interval of time.
+
+Knows how intervals overlap and how much of a capacity they use at once. Times are
+milliseconds since the Unix epoch everywhere below the HTTP interface.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+RESOURCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
+RESOURCE_ID_RULE = (
+    "must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and begin with a letter or a digit"
+)
+CAPACITY_MAX = 1_000
+"""Most units a resource can have; bounds what one claim may have to count."""
+
+
+class Slot(NamedTuple):
+    """A resource and `[start_ms, end_ms)`; 10–11 and 11–12 do not overlap."""
+
+    resource_id: str
+    start_ms: int
+    end_ms: int
+
+
+class Usage(NamedTuple):
+    """Units of a resource's capacity in use during `[start_ms, end_ms)`."""
+
+    start_ms: int
+    end_ms: int
+    quantity: int
+
+
+def is_resource_id(text: str) -> bool:
+    """Tell whether `text` can name a resource."""
+    return RESOURCE_ID.fullmatch(text) is not None
+
+
+def peak(usages: Iterable[Usage], start_ms: int, end_ms: int) -> int:
+    """Return the most units in use at any one instant of `[start_ms, end_ms)`."""
+    steps: list[tuple[int, int]] = []
+    for usage in usages:
+        if usage.start_ms < end_ms and usage.end_ms > start_ms:
+            steps.append((max(usage.start_ms, start_ms), usage.quantity))
+            steps.append((min(usage.end_ms, end_ms), -usage.quantity))
+    # At one instant ends sort before starts (they are negative): intervals are half-open.
+    steps.sort()
+    in_use = most = 0
+    for _, change in steps:
+        in_use += change
+        most = max(most, in_use)
+    return most

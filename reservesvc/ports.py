@@ -1,0 +1,254 @@
+"""What the flow needs of the outside: one Protocol a neighbour, one sentence a method.
+
+Every method of a store may raise `UnavailableError` (nothing was changed) and, where it
+changes something, `OutcomeUnknownError` (it may have been).
+"""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from reservesvc.domain.booking import Booking, BookingQuery
+from reservesvc.domain.outcomes import (
+    Booked,
+    Changed,
+    Cold,
+    Ended,
+    Extended,
+    ExtensionLimit,
+    FenceMoved,
+    KeyReused,
+    Live,
+    NotFound,
+    NotOpen,
+    Past,
+    Pending,
+    Released,
+    ReplayedEnded,
+    Reserved,
+    Taken,
+    Unsettled,
+)
+from reservesvc.domain.project import Project, Resource
+from reservesvc.domain.reservation import Claim, Reservation, ReservationId
+
+
+class Idempotency(Struct, frozen=True):
+    """An Idempotency-Key as the stores see it."""
+
+    digest: str
+    """names caller, call and key"""
+    fingerprint: str
+    """names the body the key was first sent with"""
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A booking's place in the index: what `unsettle` and `settle` need to find it."""
+
+    resource_id: str
+    id: str
+    start_ms: int
+    end_ms: int
+    quantity: int
+
+
+class SnapshotBooking(Struct, frozen=True, kw_only=True):
+    """A blocking booking as a resync installs it."""
+
+    entry: Entry
+    booking_id: str
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """A resource's blocking bookings and the fence that was raised as they were read."""
+
+    fence: int
+    bookings: list[SnapshotBooking]
+
+
+class ReservationStore(Protocol):
+    """Reservations and the index over them (Redis)."""
+
+    async def reserve(
+        self, claim: Claim, capacity: int, idempotency: Idempotency | None
+    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+        """Hold the slot if nothing blocks it, atomically."""
+        ...
+
+    async def read(self, reservation_id: ReservationId) -> Live | Ended:
+        """Return the reservation, or how it ended as far as Redis knows."""
+        ...
+
+    async def live(
+        self, resource_id: str, limit: int, offset: int
+    ) -> tuple[list[Reservation], int] | Cold:
+        """Return one page of a resource's live reservations by start, and how many there are."""
+        ...
+
+    async def extend(
+        self, reservation_id: ReservationId, duration_ms: int
+    ) -> Extended | Ended | Unsettled | ExtensionLimit:
+        """Move the deadline to `duration_ms` from now, if that is later."""
+        ...
+
+    async def release(self, reservation_id: ReservationId) -> Released | Ended | Unsettled:
+        """Free the slot and leave a tombstone."""
+        ...
+
+    async def unsettle_reservation(self, reservation: Reservation) -> Pending | Ended | Cold:
+        """Mark a live reservation's entry as being decided by the booking store."""
+        ...
+
+    async def unsettle_booking(self, entry: Entry) -> Pending | Cold:
+        """Mark a booked entry as being decided by the booking store."""
+        ...
+
+    async def settle_booked(self, entry: Entry, pending: Pending, booking_id: str) -> bool:
+        """Make the entry booked, end its reservation; False where a resync did it already."""
+        ...
+
+    async def settle_freed(self, entry: Entry, pending: Pending) -> bool:
+        """Remove the entry, end its reservation; False where a resync did it already."""
+        ...
+
+    async def resync_begin(self, resource_id: str) -> tuple[str, int]:
+        """Take a ticket for a resync; return it and the earliest end its snapshot must have."""
+        ...
+
+    async def resync_install(self, resource_id: str, ticket: str, snapshot: Snapshot) -> bool:
+        """Make the snapshot the index, if no later ticket was taken."""
+        ...
+
+
+class BookingStore(Protocol):
+    """Bookings, projects, resources (SQL). Each method is one transaction."""
+
+    async def snapshot(self, resource_id: str, since_ms: int) -> Snapshot:
+        """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
+        ...
+
+    async def book(
+        self, booking: Booking, fence: int, idempotency: Idempotency | None
+    ) -> Booked | FenceMoved | Taken | KeyReused:
+        """Insert the booking under the fence.
+
+        In this order: a booking with its reservation id is the answer; a moved fence means
+        start again; more than the resource's capacity at any instant is `Taken`.
+        """
+        ...
+
+    async def change_state(
+        self, booking: Booking, state: str, fence: int | None, now_ms: int | None
+    ) -> Changed | FenceMoved | NotOpen | NotFound:
+        """Move the booking from the state it was read in to `state`.
+
+        `NotOpen` where it has left that state meanwhile (with no open actions filled in).
+        `fence` is None for a change that leaves the slot as it is; `now_ms` None takes the
+        store's own clock.
+        """
+        ...
+
+    async def booking(self, booking_id: str) -> Booking | None:
+        """Return the booking."""
+        ...
+
+    async def booking_by_reservation(self, reservation_id: str) -> Booking | None:
+        """Return the booking that the reservation became."""
+        ...
+
+    async def booking_by_key(self, digest: str) -> tuple[Booking, str] | None:
+        """Return the booking an Idempotency-Key made, and the fingerprint it came with."""
+        ...
+
+    async def bookings(self, query: BookingQuery) -> tuple[list[Booking], int]:
+        """Return one page of the bookings that match, and how many match in all."""
+        ...
+
+    async def create_project(
+        self, project: Project, idempotency: Idempotency | None
+    ) -> Project | KeyReused | None:
+        """Insert the project, or return the one its key made; None where the slug is taken."""
+        ...
+
+    async def update_project(self, project: Project) -> Project | NotFound | None:
+        """Replace the project; None where another has its slug."""
+        ...
+
+    async def delete_project(self, project_id: str) -> bool:
+        """Delete the project; False where there was none."""
+        ...
+
+    async def projects(self, limit: int, offset: int) -> tuple[list[Project], int]:
+        """Return one page of the projects by creation, and how many there are."""
+        ...
+
+    async def create_resource(
+        self, resource: Resource, idempotency: Idempotency | None
+    ) -> Resource | KeyReused | None:
+        """Register the resource, or return the one its key made; None where the id is taken."""
+        ...
+
+    async def update_resource(self, resource: Resource) -> Resource | NotFound:
+        """Replace the resource."""
+        ...
+
+    async def delete_resource(self, resource_id: str) -> bool:
+        """Unregister the resource; False where it was not registered."""
+        ...
+
+    async def resources(self, limit: int, offset: int) -> tuple[list[Resource], int]:
+        """Return one page of the registered resources by id, and how many there are."""
+        ...
+
+    async def project(self, project_id: str) -> Project | None:
+        """Return the project."""
+        ...
+
+    async def resource(self, resource_id: str) -> Resource | None:
+        """Return the resource, if it is registered."""
+        ...
+
+    async def settings_version(self) -> int:
+        """Return a number that every change to a project or a resource raises."""
+        ...
+
+
+class Settings(Protocol):
+    """Projects and resources as the hot path sees them: in memory, at most a second old."""
+
+    async def project(self, project_id: str) -> Project | None:
+        """Return the project."""
+        ...
+
+    async def resource(self, resource_id: str) -> Resource:
+        """Return the resource; an unregistered one has capacity 1."""
+        ...
+
+    def forget(self) -> None:
+        """Drop what is in memory, after a change made by this process."""
+        ...
+
+
+class Ids(Protocol):
+    """Where new names come from; unguessable, for whoever has a reservation's id can act on it."""
+
+    def ulid(self) -> str:
+        """Return a new ULID."""
+        ...
+
+    def uuid(self) -> str:
+        """Return a new random UUID."""
+        ...
+
+    def token(self) -> str:
+        """Return a new nonce or ticket: short, of letters and digits."""
+        ...
+
+
+class Stores(Struct, frozen=True):
+    """What a verb of the flow works with."""
+
+    reservations: ReservationStore
+    bookings: BookingStore
+    settings: Settings
+    ids: Ids
