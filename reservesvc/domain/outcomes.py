@@ -18,6 +18,12 @@ class Outcome(Struct, frozen=True, kw_only=True, tag_field="outcome", tag=str.lo
     """An expected end of a verb."""
 
 
+class Invalid(Outcome):
+    """The request breaks rules; every field that does is named."""
+
+    errors: dict[str, list[str]]
+
+
 class KeyReused(Outcome):
     """The Idempotency-Key was used before, for a request with another body."""
 
@@ -103,12 +109,6 @@ class FenceMoved(Outcome):
 
 class Mismatch(Outcome):
     """The hand-off repeats a field of the reservation and disagrees with it."""
-
-    fields: tuple[str, ...]
-
-
-class CustomerMissing(Outcome):
-    """A booking needs a customer with these fields, and neither side gave them."""
 
     fields: tuple[str, ...]
 
