@@ -1,0 +1,31 @@
+"""Fixtures that every directory of tests may ask for."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from tests.servers import RedisServer
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Run one server for the whole session; `.url`, `.socket_path`, `.restart()`, `.kill()`.
+
+    Whoever kills it starts it again. Its keys are the tests' own: `redis` empties it.
+    """
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
+    """Connect to the emptied server; one try a command, replies as text."""
+    client = Redis.from_url(
+        redis_server.url, decode_responses=True, protocol=2, retry=Retry(NoBackoff(), 0)
+    )
+    await client.flushall()
+    yield client
+    await client.aclose()
