@@ -1,0 +1,211 @@
+"""The settings, a row each: environment, flags, `--help` and docs/settings.md come from here.
+
+To add a setting, add a row here and a field to `config.Config`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from reservesvc import apikeys
+from reservesvc import config_values as values
+
+PREFIX = "RESERVESVC_"
+"""Before every setting's name in the environment."""
+
+_DAY_S = 86_400
+
+
+class Setting(Struct, frozen=True):
+    """One row: how a setting is called, read and explained."""
+
+    group: str
+    name: str
+    """as in the environment, without the prefix"""
+    default: Any
+    """the value where nobody says"""
+    parse: Callable[[str], Any]
+    """text → value; raises ValueError with the rest of a sentence"""
+    form: str
+    """what to write, in a word"""
+    help: str
+    default_shown: str = ""
+    """the default in words, where its value says too little"""
+
+    @property
+    def field(self) -> str:
+        """Its name in `Config`."""
+        return self.name.lower()
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return PREFIX + self.name
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return "--" + self.field.replace("_", "-")
+
+    @property
+    def default_text(self) -> str:
+        """Its default for people."""
+        return self.default_shown or str(self.default)
+
+
+_LISTENING = "Listening"
+_USED = "What it uses"
+_CALLERS = "Who may call"
+_TIMES = "Times and limits"
+_LOGS = "Logs"
+
+SETTINGS = (
+    Setting(_LISTENING, "HOST", "127.0.0.1", values.host, "ADDRESS", "the address to listen on"),
+    Setting(
+        _LISTENING,
+        "PORT",
+        8080,
+        values.number(0, 65_535),
+        "NUMBER",
+        "the TCP port to listen on; 0 takes any free one",
+    ),
+    Setting(
+        _USED,
+        "REDIS_URL",
+        None,
+        values.redis_url,
+        "URL",
+        "the Redis, 7.0 or later: redis://…, rediss://… (TLS) or unix:///path/of/the.sock",
+        "a server of its own in the data directory",
+    ),
+    Setting(
+        _USED,
+        "STORE_URL",
+        None,
+        values.store_url,
+        "URL",
+        "the booking store: sqlite:///relative/path or sqlite:////absolute/path",
+        "bookings.sqlite3 in the data directory",
+    ),
+    Setting(
+        _USED,
+        "DATA_DIR",
+        Path("reservesvc-data"),
+        Path,
+        "DIR",
+        "where the embedded Redis and the SQLite store keep their files",
+        "./reservesvc-data",
+    ),
+    Setting(
+        _USED,
+        "KEY_PREFIX",
+        "",
+        values.key_prefix,
+        "TEXT",
+        "what goes in front of every Redis key",
+        "nothing",
+    ),
+    Setting(
+        _CALLERS,
+        "API_KEYS",
+        (),
+        apikeys.parse_list,
+        "KEYS",
+        "name:scope:secret, comma-separated, scope being widget, service or admin; "
+        "other users of the machine can see a flag's value, so prefer the variable or the file",
+        "none: no key is asked for, on a loopback address only",
+    ),
+    Setting(
+        _CALLERS,
+        "API_KEYS_FILE",
+        None,
+        Path,
+        "FILE",
+        "a file with a line name:scope:sha256$<hex> for each key, the hex being that of "
+        "`printf %s secret | sha256sum`; # begins a comment",
+        "none",
+    ),
+    Setting(
+        _TIMES,
+        "DEADLINE_MS",
+        2_000,
+        values.number(50, 60_000),
+        "NUMBER",
+        "how long a request may take before it is answered 503, in milliseconds",
+    ),
+    Setting(
+        _TIMES,
+        "GRACE_MS",
+        10_000,
+        values.number(100, 600_000),
+        "NUMBER",
+        "how long a hand-off that began in time may still finish, in milliseconds; "
+        "more than the deadline",
+    ),
+    Setting(
+        _TIMES,
+        "DURATION_MAX_S",
+        _DAY_S,
+        values.number(1, 31 * _DAY_S),
+        "NUMBER",
+        "the longest a reservation may hold a slot, in seconds",
+    ),
+    Setting(
+        _TIMES,
+        "SLOT_MAX_S",
+        31 * _DAY_S,
+        values.number(1, 366 * _DAY_S),
+        "NUMBER",
+        "the longest slot, in seconds",
+    ),
+    Setting(
+        _TIMES,
+        "PAST_MAX_S",
+        366 * _DAY_S,
+        values.number(0, 3_660 * _DAY_S),
+        "NUMBER",
+        "how long ago a slot may have ended, in seconds",
+    ),
+    Setting(
+        _TIMES,
+        "BODY_MAX_BYTES",
+        65_536,
+        values.number(1_024, 16_777_216),
+        "NUMBER",
+        "the largest request body, in bytes",
+    ),
+    Setting(
+        _TIMES,
+        "KEEPALIVE_S",
+        75,
+        values.number(1, 3_600),
+        "NUMBER",
+        "how long an idle connection stays open, in seconds",
+    ),
+    Setting(
+        _TIMES,
+        "SHUTDOWN_S",
+        30,
+        values.number(0, 600),
+        "NUMBER",
+        "how long requests in flight may finish after SIGTERM, in seconds",
+    ),
+    Setting(
+        _LOGS,
+        "LOG_FORMAT",
+        "auto",
+        values.choice("auto", "console", "json"),
+        "WORD",
+        "auto, console or json; auto is console on a terminal and json elsewhere",
+    ),
+    Setting(
+        _LOGS,
+        "LOG_LEVEL",
+        "info",
+        values.choice("debug", "info", "warning", "error"),
+        "WORD",
+        "debug, info, warning or error",
+    ),
+)

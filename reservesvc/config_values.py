@@ -1,0 +1,169 @@
+"""From the text of a setting to its value; pure.
+
+Every parser raises ValueError with the rest of a sentence that begins with the setting's name:
+`must be a number from 0 to 65535, not 'abc'`.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9._-]+)?")
+_KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
+_NUMBER = re.compile(r"[0-9]{1,12}")
+_SQLITE = "sqlite:///"
+_SQLITE_FORMS = "sqlite:///relative/path or sqlite:////absolute/path"
+
+
+class Url:
+    """An address that may hold a password; shown without it.
+
+    No Struct: msgspec would write out what this hides.
+    """
+
+    __slots__ = ("_full",)
+
+    def __init__(self, full: str) -> None:
+        self._full = full
+
+    def reveal(self) -> str:
+        """Return the address as it was given, password and all; not for logs."""
+        return self._full
+
+    def __str__(self) -> str:
+        """Return the address without password and query, in which one may stand too."""
+        parts = urlsplit(self._full)
+        user, at, place = parts.netloc.rpartition("@")
+        name, colon, _ = user.partition(":")
+        shown = f"{name}{':***' if colon else ''}{at}{place}"
+        return f"{parts.scheme}://{shown}{parts.path}"
+
+    def __repr__(self) -> str:
+        """Return the redacted form."""
+        return f"Url({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both are the same address."""
+        return isinstance(other, Url) and other._full == self._full
+
+    def __hash__(self) -> int:
+        """Hash the address."""
+        return hash(self._full)
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        if _NUMBER.fullmatch(text) and low <= int(text) <= high:
+            return int(text)
+        # What Kubernetes puts into <SERVICE>_PORT of every pod near a service of that name.
+        hint = " (set by Kubernetes: use enableServiceLinks: false)" if "tcp://" in text else ""
+        message = f"must be a number from {low} to {high}, not {text!r}{hint}"
+        raise ValueError(message)
+
+    return parse
+
+
+def choice(*words: str) -> Callable[[str], str]:
+    """Return a parser of one of `words`, in any case."""
+
+    def parse(text: str) -> str:
+        if text.lower() in words:
+            return text.lower()
+        message = f"must be one of {', '.join(words)}, not {text!r}"
+        raise ValueError(message)
+
+    return parse
+
+
+def host(text: str) -> str:
+    """Return an IP address or a host name."""
+    if _HOST.fullmatch(text):
+        return text
+    message = f"must be an address or a host name such as 127.0.0.1 or ::1, not {text!r}"
+    raise ValueError(message)
+
+
+def is_loopback(name: str) -> bool:
+    """Tell whether only this machine can reach a server that listens on `name`."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
+
+
+def key_prefix(text: str) -> str:
+    """Return what goes in front of every Redis key; braces would change the hash tag."""
+    if _KEY_PREFIX.fullmatch(text):
+        return text
+    message = f"must be at most 64 characters of A-Z a-z 0-9 _ . : -, not {text!r}"
+    raise ValueError(message)
+
+
+def redis_url(text: str) -> Url:
+    """Return the address of one Redis; nothing of the text stands in a refusal."""
+    scheme, parts = _split(text)
+    if "sentinel" in scheme or "cluster" in scheme:
+        kind = "Sentinel" if "sentinel" in scheme else "Cluster"
+        message = f"names a Redis {kind}, which a later version can use; use redis://host:port"
+        raise ValueError(message)
+    if scheme not in _REDIS_SCHEMES:
+        message = "must begin with redis://, rediss:// or unix://"
+        raise ValueError(message)
+    _REDIS_SCHEMES[scheme](parts)
+    return Url(text)
+
+
+def store_url(text: str) -> Url:
+    """Return the address of the booking store; nothing of the text stands in a refusal."""
+    scheme, parts = _split(text)
+    if scheme.startswith(("postgres", "pgsql")):
+        message = (
+            "names PostgreSQL, which arrives as booking store in a later version; "
+            f"use {_SQLITE}path"
+        )
+        raise ValueError(message)
+    if not text.startswith(_SQLITE) or text == _SQLITE or parts.query or parts.fragment:
+        message = f"must be {_SQLITE_FORMS}"
+        raise ValueError(message)
+    if ":memory:" in text:
+        message = f"must name a file, for bookings are to last: {_SQLITE_FORMS}"
+        raise ValueError(message)
+    return Url(text)
+
+
+def store_path(url: Url) -> Path:
+    """Return the file that a `store_url` names."""
+    return Path(url.reveal().removeprefix(_SQLITE))
+
+
+def _split(text: str) -> tuple[str, SplitResult]:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        message = "must be a URL"
+        raise ValueError(message) from None
+    return parts.scheme.lower(), parts
+
+
+def _check_tcp(parts: SplitResult) -> None:
+    try:
+        place = (parts.hostname, parts.port)
+    except ValueError:
+        place = (None, None)
+    database = parts.path.strip("/")
+    if not place[0] or "," in place[0] or (database and not _NUMBER.fullmatch(database)):
+        message = f"must be {parts.scheme}://[[user]:password@]host[:port][/database number]"
+        raise ValueError(message)
+
+
+def _check_unix(parts: SplitResult) -> None:
+    if not parts.path.startswith("/") or parts.path == "/":
+        message = "must name an absolute path: unix:///path/of/the.sock"
+        raise ValueError(message)
+
+
+_REDIS_SCHEMES = {"redis": _check_tcp, "rediss": _check_tcp, "unix": _check_unix}

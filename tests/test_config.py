@@ -1,0 +1,316 @@
+"""Settings: where they come from, what they may be, and that a refusal is a sentence."""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from reservesvc.apikeys import ApiKey
+from reservesvc.config import Config, load
+from reservesvc.config_table import SETTINGS, Setting
+from reservesvc.errors import ConfigError
+
+_DIGEST = hashlib.sha256(b"s3cret").digest()
+_REACHABLE = {"RESERVESVC_HOST": "0.0.0.0"}  # noqa: S104  (this is what is refused)
+
+
+def refusal(environ: dict[str, str], flags: dict[str, str | None] | None = None) -> str:
+    """Return the sentence that `load` refuses with."""
+    with pytest.raises(ConfigError) as caught:
+        load(flags or {}, environ)
+    return str(caught.value)
+
+
+def test_everything_has_a_default() -> None:
+    """With nothing set, the service is on loopback, embedded, and asks for no key."""
+    config = load({}, {})
+    assert (config.host, config.port) == ("127.0.0.1", 8080)
+    assert (config.redis_url, config.api_keys) == (None, ())
+    assert config.data_dir == Path("reservesvc-data")
+    assert config.store_path == Path("reservesvc-data/bookings.sqlite3")
+    assert (config.deadline_ms, config.grace_ms) == (2_000, 10_000)
+
+
+def test_every_field_has_its_setting() -> None:
+    """`Config` and the table name the same settings, each once."""
+    fields = [field.name for field in msgspec.structs.fields(Config)]
+    assert sorted(setting.field for setting in SETTINGS) == sorted(fields)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [setting for setting in SETTINGS if setting.default not in (None, ())],
+    ids=lambda setting: setting.name,
+)
+def test_a_default_can_be_written_out(setting: Setting) -> None:
+    """A default that has a text is the value its own parser makes of that text."""
+    assert setting.parse(str(setting.default)) == setting.default
+
+
+def test_a_flag_wins_over_the_environment() -> None:
+    """The value nearest to the start of the process counts."""
+    environ = {"RESERVESVC_PORT": "1", "RESERVESVC_LOG_LEVEL": "debug"}
+    config = load({"port": "2", "log_level": None}, environ)
+    assert (config.port, config.log_level) == (2, "debug")
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    """An env file's `NAME=` leaves the default."""
+    assert load({}, {"RESERVESVC_PORT": "", "RESERVESVC_REDIS_URL": ""}).port == 8080
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rest"),
+    [
+        ("PORT", "abc", "must be a number from 0 to 65535, not 'abc'."),
+        ("PORT", "65536", "must be a number from 0 to 65535, not '65536'."),
+        ("PORT", "-1", "must be a number from 0 to 65535, not '-1'."),
+        ("PORT", "8_0", "must be a number from 0 to 65535, not '8_0'."),
+        ("PORT", "٣", "must be a number from 0 to 65535, not '٣'."),
+        (
+            "PORT",
+            "tcp://10.0.0.1:80",
+            (
+                "must be a number from 0 to 65535, not 'tcp://10.0.0.1:80' "
+                "(set by Kubernetes: use enableServiceLinks: false)."
+            ),
+        ),
+        (
+            "HOST",
+            "http://x",
+            ("must be an address or a host name such as 127.0.0.1 or ::1, not 'http://x'."),
+        ),
+        (
+            "LOG_FORMAT",
+            "xml",
+            "must be one of auto, console, json, not 'xml'.",
+        ),
+        (
+            "KEY_PREFIX",
+            "a{b}",
+            ("must be at most 64 characters of A-Z a-z 0-9 _ . : -, not 'a{b}'."),
+        ),
+        (
+            "REDIS_URL",
+            "http://x",
+            "must begin with redis://, rediss:// or unix://.",
+        ),
+        (
+            "REDIS_URL",
+            "redis+sentinel://x",
+            ("names a Redis Sentinel, which a later version can use; use redis://host:port."),
+        ),
+        (
+            "REDIS_URL",
+            "redis+cluster://x",
+            ("names a Redis Cluster, which a later version can use; use redis://host:port."),
+        ),
+        (
+            "REDIS_URL",
+            "unix://relative",
+            "must name an absolute path: unix:///path/of/the.sock.",
+        ),
+        (
+            "STORE_URL",
+            "postgresql://u:p@h/d",
+            (
+                "names PostgreSQL, which arrives as booking store in a later "
+                "version; use sqlite:///path."
+            ),
+        ),
+        (
+            "STORE_URL",
+            "sqlite://x.db",
+            "must be sqlite:///relative/path or sqlite:////absolute/path.",
+        ),
+        (
+            "STORE_URL",
+            "sqlite:///:memory:",
+            (
+                "must name a file, for bookings are to last: "
+                "sqlite:///relative/path or sqlite:////absolute/path."
+            ),
+        ),
+    ],
+)
+def test_a_wrong_value_is_a_sentence_that_names_it(name: str, text: str, rest: str) -> None:
+    """Whoever set a wrong value reads which one it is and what it may be."""
+    assert refusal({f"RESERVESVC_{name}": text}) == f"RESERVESVC_{name} {rest}"
+
+
+def test_a_wrong_flag_is_named_as_a_flag() -> None:
+    """A refusal uses the name under which the value was given."""
+    sentence = refusal({"RESERVESVC_PORT": "1"}, {"port": "abc"})
+    assert sentence == "--port must be a number from 0 to 65535, not 'abc'."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis://",
+        "redis://:6379",
+        "redis://h:port",
+        "redis://h:99999",
+        "redis://h/x",
+        "redis://a:1,b:2",
+        "redis://[::1",
+    ],
+)
+def test_an_address_of_redis_must_name_one_server(text: str) -> None:
+    """What redis-py would only trip over later is refused at the start."""
+    assert refusal({"RESERVESVC_REDIS_URL": text}).startswith("RESERVESVC_REDIS_URL must be ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["redis://h", "rediss://u:p@h:6380/3", "redis://[::1]:1/0", "unix:///a.sock", "REDIS://h"],
+)
+def test_an_address_of_redis_is_kept_as_given(text: str) -> None:
+    """What is not refused arrives unchanged."""
+    url = load({}, {"RESERVESVC_REDIS_URL": text}).redis_url
+    assert url is not None
+    assert url.reveal() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [("sqlite:///a/b.db", "a/b.db"), ("sqlite:////a/b.db", "/a/b.db")],
+)
+def test_an_address_of_a_store_is_a_path(text: str, path: str) -> None:
+    """Three slashes begin a relative path, four an absolute one."""
+    assert load({}, {"RESERVESVC_STORE_URL": text}).store_path == Path(path)
+
+
+def test_the_store_follows_the_data_directory() -> None:
+    """Without an address of its own, the store is in the data directory."""
+    config = load({"data_dir": "/srv/x"}, {})
+    assert config.store_path == Path("/srv/x/bookings.sqlite3")
+
+
+def test_keys_are_held_as_digests() -> None:
+    """The list gives names, scopes and SHA-256 digests; a secret may hold colons."""
+    config = load({}, {"RESERVESVC_API_KEYS": "web:widget:s3cret, ops:admin:a:b,"})
+    assert config.api_keys == (
+        ApiKey("web", "widget", _DIGEST),
+        ApiKey("ops", "admin", hashlib.sha256(b"a:b").digest()),
+    )
+
+
+def test_keys_of_list_and_file_add_up(tmp_path: Path) -> None:
+    """The file's keys join those of the list; comments and empty lines are no keys."""
+    file = tmp_path / "keys"
+    file.write_text(f"# ours\n\nops:admin:sha256${_DIGEST.hex().upper()}  # on call\n")
+    environ = {"RESERVESVC_API_KEYS": "web:widget:x", "RESERVESVC_API_KEYS_FILE": str(file)}
+    keys = load({}, environ).api_keys
+    assert [(key.name, key.scope) for key in keys] == [("web", "widget"), ("ops", "admin")]
+    assert keys[1].digest == _DIGEST
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("s3cret", "must give key 1 as name:scope:secret."),
+        ("a:admin:x,s3cret", "must give key 2 as name:scope:secret."),
+        ("a:admin:", "must give key 1 as name:scope:secret."),
+        ("s3cret!:admin:x", "must name key 1 with up to 64 of A-Z a-z 0-9 . _ -."),
+        ("a:root:s3cret", "must give 'a' one of the scopes widget, service, admin."),
+        ("a:admin:x,a:widget:s3cret", "has two keys named 'a'."),
+        ("a:admin:s3cret,b:widget:s3cret", "has the same secret for 'a' and 'b'."),
+        (
+            "a:admin:sha256$s3cret",
+            "has a hash as the secret of 'a'; hashes belong into the keys file.",
+        ),
+    ],
+)
+def test_a_wrong_key_is_refused_without_its_secret(text: str, rest: str) -> None:
+    """A refused key is named by its place or name; no message repeats a secret."""
+    sentence = refusal({"RESERVESVC_API_KEYS": text})
+    assert sentence == f"RESERVESVC_API_KEYS {rest}"
+    assert "s3cret" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("content", "rest"),
+    [
+        (b"a:admin:s3cret", "has no hash in line 1; expected sha256$ and 64 hex digits."),
+        (b"#\na:admin", "must give line 2 as name:scope:sha256$<hex>."),
+        (b"\xff", "is no text file in UTF-8."),
+    ],
+)
+def test_a_wrong_keys_file_is_refused(tmp_path: Path, content: bytes, rest: str) -> None:
+    """What is wrong in the file is said with the file's name and the line."""
+    file = tmp_path / "keys"
+    file.write_bytes(content)
+    sentence = refusal({"RESERVESVC_API_KEYS_FILE": str(file)})
+    assert sentence == f"RESERVESVC_API_KEYS_FILE ({file}) {rest}"
+
+
+def test_a_key_of_the_list_cannot_return_in_the_file(tmp_path: Path) -> None:
+    """Names are unique over both sources."""
+    file = tmp_path / "keys"
+    file.write_text(f"a:admin:sha256${_DIGEST.hex()}")
+    sentence = refusal({"RESERVESVC_API_KEYS": "a:admin:x"}, {"api_keys_file": str(file)})
+    assert sentence == f"--api-keys-file ({file}) has two keys named 'a'."
+
+
+def test_a_missing_keys_file_is_refused() -> None:
+    """A file that cannot be read is a refusal, not a server without keys."""
+    sentence = refusal({"RESERVESVC_API_KEYS_FILE": "/nowhere/keys"})
+    expected = "RESERVESVC_API_KEYS_FILE (/nowhere/keys) cannot be read: No such file or directory."
+    assert sentence == expected
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "example.org"])  # noqa: S104
+def test_without_a_key_only_loopback_is_served(host: str) -> None:
+    """Others can reach the address and nothing would keep them out: refused, saying what to set."""
+    sentence = refusal({"RESERVESVC_HOST": host})
+    assert sentence.startswith(f"RESERVESVC_HOST is {host}, where other machines")
+    assert "set RESERVESVC_API_KEYS or RESERVESVC_API_KEYS_FILE" in sentence
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_loopback_needs_no_key(host: str) -> None:
+    """On an address that only this machine reaches, no key is demanded."""
+    assert load({"host": host}, {}).host == host
+
+
+def test_with_a_key_any_address_is_served() -> None:
+    """A key opens the other addresses."""
+    assert load({}, _REACHABLE | {"RESERVESVC_API_KEYS": "a:admin:x"}).host == "0.0.0.0"  # noqa: S104
+
+
+def test_the_grace_must_be_longer_than_the_deadline() -> None:
+    """A hand-off that began in time must be able to finish within the grace."""
+    environ = {"RESERVESVC_DEADLINE_MS": "3000", "RESERVESVC_GRACE_MS": "3000"}
+    assert refusal(environ).startswith("RESERVESVC_GRACE_MS must be more than RESERVESVC_DEADLINE_")
+
+
+def test_a_misspelt_variable_is_refused() -> None:
+    """A near miss names the setting that was meant; other variables are left alone."""
+    sentence = refusal({"RESERVESVC_REDISURL": "redis://h"})
+    assert sentence == "RESERVESVC_REDISURL is no setting; did you mean RESERVESVC_REDIS_URL?"
+    assert load({}, {"RESERVESVC_SERVICE_PORT_HTTP": "80", "PORT": "x"}).port == 8080
+
+
+def test_nothing_shown_holds_a_secret() -> None:
+    """Neither repr nor str of a configuration shows a password, a secret or a digest."""
+    environ = {
+        "RESERVESVC_REDIS_URL": "redis://user:s3cret@h:1/0?password=s3cret",
+        "RESERVESVC_API_KEYS": "web:widget:s3cret",
+    }
+    config = load({}, environ)
+    for shown in (repr(config), str(config), f"{config.redis_url}"):
+        assert "s3cret" not in shown
+        assert str(_DIGEST) not in shown
+    assert str(config.redis_url) == "redis://user:***@h:1/0"
+
+
+def test_an_address_is_a_value() -> None:
+    """Equal addresses are equal, also inside a configuration, and cannot be encoded by mistake."""
+    environ = {"RESERVESVC_REDIS_URL": "redis://:s3cret@h"}
+    first, second = load({}, environ), load({}, environ)
+    assert first == second
+    assert hash(first.redis_url) == hash(second.redis_url)
+    with pytest.raises(TypeError):
+        msgspec.json.encode(first)
