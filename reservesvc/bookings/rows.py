@@ -1,0 +1,38 @@
+"""How a booking lies in a table: its columns in one order, JSON inside text.
+
+Shared by every SQL engine; knows no connection and no dialect.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from reservesvc.domain.booking import Booking
+
+_FIELDS = Booking.__struct_fields__
+# `where` is a keyword of SQL; a column of that name would have to be quoted everywhere.
+_RENAMED = {"where": "place"}
+_JSON_FIELDS = ("customers", "meta")
+
+BOOKING_COLUMNS = tuple(_RENAMED.get(name, name) for name in _FIELDS)
+"""The columns that hold a booking's fields, in the order of the fields"""
+
+
+def to_json(value: Any) -> str:  # noqa: ANN401 - whatever msgspec can encode
+    """Return `value` as JSON text."""
+    return msgspec.json.encode(value).decode()
+
+
+def booking_values(booking: Booking) -> list[Any]:
+    """Return the values of `BOOKING_COLUMNS` for `booking`."""
+    values = msgspec.structs.asdict(booking)
+    values.update({name: to_json(values[name]) for name in _JSON_FIELDS})
+    return [values[name] for name in _FIELDS]
+
+
+def booking_of(row: Sequence[Any]) -> Booking:
+    """Return the booking whose `BOOKING_COLUMNS` are `row`."""
+    values = dict(zip(_FIELDS, row, strict=True))
+    values.update({name: msgspec.json.decode(values[name]) for name in _JSON_FIELDS})
+    return Booking(**values)

@@ -1,0 +1,184 @@
+"""The booking store on SQLite: `reservesvc.ports.BookingStore`, method by method.
+
+Each method names a transaction (`sqlite_bookings`, `sqlite_settings`) and the side it runs
+on; how it runs is `sqlite_database`'s.
+"""
+
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from reservesvc.bookings import sqlite_bookings, sqlite_schema, sqlite_settings
+from reservesvc.bookings.sqlite_database import Database
+from reservesvc.domain.booking import Booking, BookingQuery
+from reservesvc.domain.outcomes import (
+    Booked,
+    Changed,
+    FenceMoved,
+    KeyReused,
+    NotFound,
+    NotOpen,
+    Taken,
+)
+from reservesvc.domain.project import Project, Resource
+from reservesvc.ports import Idempotency, Snapshot
+
+BUSY_S = 1.5
+"""How long a call waits for others to let go of the file; less than a request's deadline"""
+READ_S = 1.5
+"""How long one read may take; less than a request's deadline"""
+
+
+class SqliteBookingStore:
+    """Bookings, projects and resources in one SQLite file.
+
+    Several processes of one machine may share the file; not those of several machines.
+    Every method raises `UnavailableError` where the file cannot do its part and nothing was
+    changed, and the changing ones `OutcomeUnknownError` where the COMMIT itself failed.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    async def open(
+        cls,
+        path: str | Path,
+        busy_s: float = BUSY_S,
+        read_s: float = READ_S,
+        connection_class: type[sqlite3.Connection] = sqlite3.Connection,
+    ) -> Self:
+        """Return the store in the file `path`, made where there is none.
+
+        Raises:
+            UnavailableError: the file cannot be opened.
+            ConfigError: it is no booking store, or one of a newer version.
+
+        """
+        return cls(await Database(Path(path), busy_s, read_s, connection_class).open())
+
+    async def close(self) -> None:
+        """Finish what was begun, then close the file. May be called again."""
+        await self._database.close()
+
+    async def ping(self) -> None:
+        """Check that the file can be written and has the schema this code works with.
+
+        Raises:
+            UnavailableError: it has not, or cannot.
+
+        """
+        await self._database.write(sqlite_schema.check)
+
+    async def snapshot(self, resource_id: str, since_ms: int) -> Snapshot:
+        """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
+        return await self._database.write(
+            partial(sqlite_bookings.snapshot, resource_id=resource_id, since_ms=since_ms)
+        )
+
+    async def book(
+        self, booking: Booking, fence: int, idempotency: Idempotency | None
+    ) -> Booked | FenceMoved | Taken | KeyReused:
+        """Insert the booking under the fence."""
+        return await self._database.write(
+            partial(sqlite_bookings.book, booking=booking, fence=fence, idempotency=idempotency)
+        )
+
+    async def change_state(
+        self, booking: Booking, state: str, fence: int | None, now_ms: int | None
+    ) -> Changed | FenceMoved | NotOpen | NotFound:
+        """Move the booking from the state it was read in to `state`."""
+        return await self._database.write(
+            partial(
+                sqlite_bookings.change_state,
+                booking=booking,
+                state=state,
+                fence=fence,
+                now_ms=now_ms,
+            )
+        )
+
+    async def booking(self, booking_id: str) -> Booking | None:
+        """Return the booking."""
+        return await self._database.read(partial(sqlite_bookings.by_id, booking_id=booking_id))
+
+    async def booking_by_reservation(self, reservation_id: str) -> Booking | None:
+        """Return the booking that the reservation became."""
+        return await self._database.read(
+            partial(sqlite_bookings.by_reservation, reservation_id=reservation_id)
+        )
+
+    async def booking_by_key(self, digest: str) -> tuple[Booking, str] | None:
+        """Return the booking an Idempotency-Key made, and the fingerprint it came with."""
+        return await self._database.read(partial(sqlite_bookings.by_key, digest=digest))
+
+    async def bookings(self, query: BookingQuery) -> tuple[list[Booking], int]:
+        """Return one page of the bookings that match, and how many match in all."""
+        return await self._database.read(partial(sqlite_bookings.matching, query=query))
+
+    async def create_project(
+        self, project: Project, idempotency: Idempotency | None
+    ) -> Project | KeyReused | None:
+        """Insert the project, or return the one its key made; None where the slug is taken."""
+        return await self._database.write(
+            partial(sqlite_settings.create_project, project=project, idempotency=idempotency)
+        )
+
+    async def update_project(self, project: Project) -> Project | NotFound | None:
+        """Replace the project; None where another has its slug."""
+        return await self._database.write(partial(sqlite_settings.update_project, project=project))
+
+    async def delete_project(self, project_id: str) -> bool:
+        """Delete the project; False where there was none."""
+        return await self._database.write(
+            partial(sqlite_settings.delete_project, project_id=project_id)
+        )
+
+    async def projects(self, limit: int, offset: int) -> tuple[list[Project], int]:
+        """Return one page of the projects by creation, and how many there are."""
+        return await self._database.read(
+            partial(sqlite_settings.projects, limit=limit, offset=offset)
+        )
+
+    async def create_resource(
+        self, resource: Resource, idempotency: Idempotency | None
+    ) -> Resource | KeyReused | None:
+        """Register the resource, or return the one its key made; None where the id is taken."""
+        return await self._database.write(
+            partial(sqlite_settings.create_resource, resource=resource, idempotency=idempotency)
+        )
+
+    async def update_resource(self, resource: Resource) -> Resource | NotFound:
+        """Replace the resource."""
+        return await self._database.write(
+            partial(sqlite_settings.update_resource, resource=resource)
+        )
+
+    async def delete_resource(self, resource_id: str) -> bool:
+        """Unregister the resource; False where it was not registered."""
+        return await self._database.write(
+            partial(sqlite_settings.delete_resource, resource_id=resource_id)
+        )
+
+    async def resources(self, limit: int, offset: int) -> tuple[list[Resource], int]:
+        """Return one page of the registered resources by id, and how many there are."""
+        return await self._database.read(
+            partial(sqlite_settings.resources, limit=limit, offset=offset)
+        )
+
+    async def project(self, project_id: str) -> Project | None:
+        """Return the project."""
+        return await self._database.read(
+            partial(sqlite_settings.project_by_id, project_id=project_id)
+        )
+
+    async def resource(self, resource_id: str) -> Resource | None:
+        """Return the resource, if it is registered."""
+        return await self._database.read(
+            partial(sqlite_settings.resource_by_id, resource_id=resource_id)
+        )
+
+    async def settings_version(self) -> int:
+        """Return a number that every change to a project or a resource raises."""
+        return await self._database.read(sqlite_settings.settings_version)

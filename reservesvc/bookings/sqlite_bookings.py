@@ -1,0 +1,221 @@
+"""The transactions on bookings, each a function of a connection."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from reservesvc.bookings import search
+from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values
+from reservesvc.bookings.sqlite_clock import NOW_MS
+from reservesvc.domain.booking import Booking, BookingQuery
+from reservesvc.domain.outcomes import (
+    Booked,
+    Changed,
+    FenceMoved,
+    KeyReused,
+    NotFound,
+    NotOpen,
+    Taken,
+)
+from reservesvc.domain.slot import Usage, peak
+from reservesvc.ports import Entry, Idempotency, Snapshot, SnapshotBooking
+
+_COLUMNS = ", ".join(BOOKING_COLUMNS)
+_SELECT = f"SELECT {_COLUMNS} FROM bookings WHERE "  # noqa: S608 - our own column names
+_COUNT = "SELECT count(*) FROM bookings WHERE "
+_INSERTED = (*BOOKING_COLUMNS, "blocks", "key_digest", "key_fingerprint")
+_INSERT = (
+    f"INSERT INTO bookings ({', '.join(_INSERTED)}) "  # noqa: S608 - our own column names
+    f"VALUES ({', '.join('?' * len(_INSERTED))})"
+)
+_OVERLAPPING = """
+    SELECT start_ms, end_ms, quantity FROM bookings
+    WHERE blocks AND resource_id = ? AND start_ms > ? AND start_ms < ? AND end_ms > ?
+"""
+_BLOCKING_SINCE = """
+    SELECT entry_id, start_ms, end_ms, quantity, id FROM bookings
+    WHERE blocks AND resource_id = ? AND start_ms > ? AND end_ms > ?
+    ORDER BY start_ms, id
+"""
+_FENCE = "SELECT fence, longest_ms FROM resource_fences WHERE resource_id = ?"
+_RAISE_FENCE = """
+    INSERT INTO resource_fences (resource_id, fence, longest_ms) VALUES (?, 1, 0)
+    ON CONFLICT (resource_id) DO UPDATE SET fence = fence + 1
+"""
+_RAISE_LONGEST = """
+    INSERT INTO resource_fences (resource_id, fence, longest_ms) VALUES (?, 0, ?)
+    ON CONFLICT (resource_id) DO UPDATE SET longest_ms = max(longest_ms, excluded.longest_ms)
+"""
+_CAPACITY = "SELECT json_extract(document, '$.capacity') FROM resources WHERE id = ?"
+_CHANGE_STATE = f"""
+    UPDATE bookings SET state = ?, blocks = ?, updated_ms = coalesce(?, {NOW_MS}) WHERE id = ?
+"""  # noqa: S608 - our own expression
+_UNREGISTERED_CAPACITY = 1
+
+# Text is compared as it is, true and false by their names, a number as SQLite prints it;
+# null, lists and objects are equal to nothing. A key is bound, so it needs no quoting.
+_META = """EXISTS (
+    SELECT 1 FROM json_each(bookings.meta) AS field
+    WHERE field.key = ? AND ? = CASE field.type
+        WHEN 'text' THEN field.value
+        WHEN 'true' THEN 'true'
+        WHEN 'false' THEN 'false'
+        WHEN 'integer' THEN CAST(field.value AS TEXT)
+        WHEN 'real' THEN CAST(field.value AS TEXT)
+    END
+)"""
+_CUSTOMER = """EXISTS (
+    SELECT 1 FROM json_each(bookings.customers) AS customer
+    WHERE json_extract(customer.value, '$.{}') = ?
+)"""
+SEARCH = search.SearchTable(
+    fields={
+        "resource.id": "resource_id = ?",
+        "project.id": "project_id = ?",
+        "graph": "graph = ?",
+        "state": "state = ?",
+        "customer.email": _CUSTOMER.format("email"),
+        "customer.name": _CUSTOMER.format("name"),
+    },
+    meta=_META,
+)
+"""How SQLite compares each field"""
+
+
+def snapshot(connection: sqlite3.Connection, resource_id: str, since_ms: int) -> Snapshot:
+    """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
+    connection.execute(_RAISE_FENCE, (resource_id,))
+    fence, longest_ms = _fence(connection, resource_id)
+    rows = connection.execute(_BLOCKING_SINCE, (resource_id, since_ms - longest_ms, since_ms))
+    return Snapshot(fence=fence, bookings=[_snapshot_booking(resource_id, row) for row in rows])
+
+
+def book(
+    connection: sqlite3.Connection,
+    booking: Booking,
+    fence: int,
+    idempotency: Idempotency | None,
+) -> Booked | FenceMoved | Taken | KeyReused:
+    """Insert the booking under the fence; the order of the questions is the port's."""
+    answer = _repeated(connection, booking, idempotency)
+    if answer is not None:
+        return answer
+    current_fence, longest_ms = _fence(connection, booking.resource_id)
+    if current_fence != fence:
+        return FenceMoved()
+    if booking.blocks:
+        if not _fits(connection, booking, longest_ms):
+            return Taken(by="booked")
+        length_ms = booking.end_ms - booking.start_ms
+        connection.execute(_RAISE_LONGEST, (booking.resource_id, length_ms))
+    key = (idempotency.digest, idempotency.fingerprint) if idempotency else (None, None)
+    connection.execute(_INSERT, (*booking_values(booking), booking.blocks, *key))
+    return Booked(booking=booking)
+
+
+def change_state(
+    connection: sqlite3.Connection,
+    booking: Booking,
+    state: str,
+    fence: int | None,
+    now_ms: int | None,
+) -> Changed | FenceMoved | NotOpen | NotFound:
+    """Move the booking from the state it was read in to `state`."""
+    current = by_id(connection, booking.id)
+    if current is None:
+        return NotFound(model="Booking", id=booking.id)
+    if current.state != booking.state:
+        return NotOpen(booking=current, open_actions=())
+    if fence is not None and _fence(connection, current.resource_id)[0] != fence:
+        return FenceMoved()
+    changed = msgspec.structs.replace(current, state=state)
+    _check_claims_nothing(current, changed)
+    connection.execute(_CHANGE_STATE, (state, changed.blocks, now_ms, booking.id))
+    return Changed(booking=_one(connection, booking.id))
+
+
+def by_id(connection: sqlite3.Connection, booking_id: str) -> Booking | None:
+    """Return the booking."""
+    row = connection.execute(_SELECT + "id = ?", (booking_id,)).fetchone()
+    return row and booking_of(row)
+
+
+def by_reservation(connection: sqlite3.Connection, reservation_id: str) -> Booking | None:
+    """Return the booking that the reservation became."""
+    row = connection.execute(_SELECT + "reservation_id = ?", (reservation_id,)).fetchone()
+    return row and booking_of(row)
+
+
+def by_key(connection: sqlite3.Connection, digest: str) -> tuple[Booking, str] | None:
+    """Return the booking an Idempotency-Key made, and the fingerprint it came with."""
+    sql = f"SELECT {_COLUMNS}, key_fingerprint FROM bookings WHERE key_digest = ?"  # noqa: S608
+    row = connection.execute(sql, (digest,)).fetchone()
+    return row and (booking_of(row[:-1]), row[-1])
+
+
+def matching(connection: sqlite3.Connection, query: BookingQuery) -> tuple[list[Booking], int]:
+    """Return one page of the bookings that match, and how many match in all."""
+    condition = search.matching(query, SEARCH)
+    (total,) = connection.execute(_COUNT + condition.sql, condition.parameters).fetchone()
+    rows = connection.execute(
+        f"{_SELECT}{condition.sql} ORDER BY {search.ordered(query)} LIMIT ? OFFSET ?",
+        (*condition.parameters, *search.page(query.limit, query.offset)),
+    )
+    return [booking_of(row) for row in rows], total
+
+
+def _repeated(
+    connection: sqlite3.Connection, booking: Booking, idempotency: Idempotency | None
+) -> Booked | KeyReused | None:
+    existing = by_reservation(connection, booking.reservation_id)
+    if existing is not None:
+        return Booked(booking=existing, repeated=True)
+    keyed = by_key(connection, idempotency.digest) if idempotency else None
+    if idempotency is None or keyed is None:
+        return None
+    made, fingerprint = keyed
+    if fingerprint != idempotency.fingerprint:
+        return KeyReused()
+    return Booked(booking=made, repeated=True)
+
+
+def _fence(connection: sqlite3.Connection, resource_id: str) -> tuple[int, int]:
+    """Return the resource's fence and how long the longest booking that blocked it was."""
+    row = connection.execute(_FENCE, (resource_id,)).fetchone()
+    return row or (0, 0)
+
+
+def _fits(connection: sqlite3.Connection, booking: Booking, longest_ms: int) -> bool:
+    """Tell whether the resource has the capacity for the booking, at every instant of it."""
+    start_ms, end_ms = booking.start_ms, booking.end_ms
+    bounds = (booking.resource_id, start_ms - longest_ms, end_ms, start_ms)
+    usages = [Usage(*row) for row in connection.execute(_OVERLAPPING, bounds)]
+    capacity = _capacity(connection, booking.resource_id)
+    return peak(usages, start_ms, end_ms) + booking.quantity <= capacity
+
+
+def _capacity(connection: sqlite3.Connection, resource_id: str) -> int:
+    row = connection.execute(_CAPACITY, (resource_id,)).fetchone()
+    return row[0] if row else _UNREGISTERED_CAPACITY
+
+
+def _check_claims_nothing(current: Booking, changed: Booking) -> None:
+    # No capacity is counted here, so a booking that left its slot to others cannot have it
+    # back. No graph asks for that; this is for the one that will.
+    if changed.blocks and not current.blocks:
+        message = f"{current.graph}: {current.state} to {changed.state} would claim a slot"
+        raise ValueError(message)
+
+
+def _one(connection: sqlite3.Connection, booking_id: str) -> Booking:
+    return booking_of(connection.execute(_SELECT + "id = ?", (booking_id,)).fetchone())
+
+
+def _snapshot_booking(resource_id: str, row: Sequence[Any]) -> SnapshotBooking:
+    entry_id, start_ms, end_ms, quantity, booking_id = row
+    entry = Entry(
+        resource_id=resource_id, id=entry_id, start_ms=start_ms, end_ms=end_ms, quantity=quantity
+    )
+    return SnapshotBooking(entry=entry, booking_id=booking_id)

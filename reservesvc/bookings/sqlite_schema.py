@@ -1,0 +1,91 @@
+"""Which schema a SQLite file has, and how it comes to have this version's."""
+
+import sqlite3
+from importlib import resources
+from typing import NamedTuple
+
+from reservesvc.bookings.sqlite_errors import DEPENDENCY
+from reservesvc.errors import ConfigError, UnavailableError
+
+_APPLICATION_ID = 0x52735663
+"""The mark that `0001_bookings.sql` puts on the file"""
+
+
+class Step(NamedTuple):
+    """What leads from version - 1 to `version`."""
+
+    version: int
+    script: str
+
+
+def steps() -> list[Step]:
+    """Return every step there is, in order."""
+    files = resources.files("reservesvc.bookings.schema").joinpath("sqlite").iterdir()
+    scripts = sorted((file.name, file.read_text()) for file in files if file.name.endswith(".sql"))
+    return [Step(int(name.partition("_")[0]), script) for name, script in scripts]
+
+
+STEPS = tuple(steps())
+VERSION = STEPS[-1].version
+"""The version this code works with"""
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """Return the file's schema version; 0 for an empty file."""
+    return _pragma(connection, "user_version")
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """Check that the file has the version this code works with.
+
+    Raises:
+        UnavailableError: it has another, perhaps a newer server has changed it meanwhile.
+
+    """
+    found = version(connection)
+    if found != VERSION:
+        detail = f"the schema has version {found}; this server works with version {VERSION}"
+        raise UnavailableError(DEPENDENCY, detail)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to `VERSION`, each step in a transaction of its own.
+
+    Raises:
+        ConfigError: the file is another program's, or a newer version of this one made it.
+
+    """
+    found = version(connection)
+    if found > VERSION:
+        message = (
+            f"the booking store has schema version {found}, made by a newer reservesvc; "
+            f"this one works with version {VERSION}"
+        )
+        raise ConfigError(message)
+    if not _is_ours(connection):
+        message = "the file named as booking store is another program's database"
+        raise ConfigError(message)
+    for step in STEPS:
+        if step.version > found:
+            _take(connection, step)
+
+
+def _take(connection: sqlite3.Connection, step: Step) -> None:
+    # A script, because it holds many statements; the version changes with what it names.
+    mark = f"PRAGMA user_version = {step.version};"
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE; {step.script}; {mark} COMMIT;")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.rollback()
+        raise
+
+
+def _is_ours(connection: sqlite3.Connection) -> bool:
+    empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    return empty or _pragma(connection, "application_id") == _APPLICATION_ID
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return value
