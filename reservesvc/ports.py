@@ -4,11 +4,13 @@ Every method of a store may raise `UnavailableError` (nothing was changed) and, 
 changes something, `OutcomeUnknownError` (it may have been).
 """
 
+import asyncio
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from reservesvc.domain.booking import Booking, BookingQuery
+from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
@@ -40,16 +42,6 @@ class Idempotency(Struct, frozen=True):
     """names caller, call and key"""
     fingerprint: str
     """names the body the key was first sent with"""
-
-
-class Entry(Struct, frozen=True, kw_only=True):
-    """A booking's place in the index: what `unsettle` and `settle` need to find it."""
-
-    resource_id: str
-    id: str
-    start_ms: int
-    end_ms: int
-    quantity: int
 
 
 class SnapshotBooking(Struct, frozen=True, kw_only=True):
@@ -252,3 +244,5 @@ class Stores(Struct, frozen=True):
     bookings: BookingStore
     settings: Settings
     ids: Ids
+    resyncs: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """the resyncs that run in this process right now, by resource"""

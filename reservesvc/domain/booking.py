@@ -4,8 +4,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from reservesvc.domain.entry import Entry
 from reservesvc.domain.graphs import GRAPHS
-from reservesvc.domain.slot import Slot, Usage
+from reservesvc.domain.slot import Usage
 
 
 class Booking(Struct, frozen=True, kw_only=True):
@@ -34,9 +35,15 @@ class Booking(Struct, frozen=True, kw_only=True):
     updated_ms: int
 
     @property
-    def slot(self) -> Slot:
-        """The slot it is for."""
-        return Slot(self.resource_id, self.start_ms, self.end_ms)
+    def entry(self) -> Entry:
+        """Its place in the index."""
+        return Entry(
+            resource_id=self.resource_id,
+            id=self.entry_id,
+            start_ms=self.start_ms,
+            end_ms=self.end_ms,
+            quantity=self.quantity,
+        )
 
     @property
     def usage(self) -> Usage:

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from reservesvc.domain import times
-from reservesvc.domain.slot import Slot, is_resource_id
+from reservesvc.domain.entry import Entry
+from reservesvc.domain.slot import is_resource_id
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
-_ULID_WIDTH = 26
 
 
 class ReservationId(NamedTuple):
@@ -35,9 +35,8 @@ class ReservationId(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Return the id that `text` names, or None where it can be no reservation's."""
-        resource_id, dot, ulid = text[: -_ULID_WIDTH - 1], text[-_ULID_WIDTH - 1 : -_ULID_WIDTH], ""
-        ulid = text[-_ULID_WIDTH:]
-        if dot != "." or not is_resource_id(resource_id) or not _ULID.fullmatch(ulid):
+        resource_id, dot, ulid = text.rpartition(".")
+        if not dot or not is_resource_id(resource_id) or not _ULID.fullmatch(ulid):
             return None
         return cls(resource_id, ulid)
 
@@ -72,11 +71,6 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     tail: bytes
     """`Details` as JSON without its opening brace."""
 
-    @property
-    def slot(self) -> Slot:
-        """The slot that is asked for."""
-        return Slot(self.id.resource_id, self.start_ms, self.end_ms)
-
     def head(self) -> str:
         """Return the part of the JSON between `created_at` and the tail."""
         return (
@@ -99,9 +93,15 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: int
 
     @property
-    def slot(self) -> Slot:
-        """The slot that is held."""
-        return Slot(self.id.resource_id, self.start_ms, self.end_ms)
+    def entry(self) -> Entry:
+        """Its place in the index."""
+        return Entry(
+            resource_id=self.id.resource_id,
+            id=self.id.ulid,
+            start_ms=self.start_ms,
+            end_ms=self.end_ms,
+            quantity=self.quantity,
+        )
 
     @property
     def remaining_ms(self) -> int:

@@ -87,8 +87,7 @@ def complete(
     _check_amounts(wish, resource, limits)
     defaults = project.booking if project else _NO_DEFAULTS
     graph = wish.graph or defaults.graph or DEFAULT_GRAPH
-    if graph not in GRAPHS:
-        wish.wrong("graph", f"must be one of: {', '.join(GRAPHS)}")
+    check_graph(wish, graph)
     texts = _texts(wish, defaults)
     if wish.errors:
         return None
@@ -109,9 +108,10 @@ def complete(
     )
 
 
-def missing_customer_fields(customer: dict[str, Any]) -> tuple[str, ...]:
-    """Return which fields a customer lacks to book."""
-    return tuple(name for name in CUSTOMER_TO_BOOK if not customer.get(name))
+def check_graph(wish: Wish, graph: str) -> None:
+    """Note a graph that is not there, and name those that are."""
+    if graph not in GRAPHS:
+        wish.wrong("graph", f"must be one of: {', '.join(GRAPHS)}")
 
 
 def _check_names(wish: Wish, project: Project | None) -> None:

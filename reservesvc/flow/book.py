@@ -1,0 +1,183 @@
+"""book: turn a reservation into a booking (the hand-off), or book a free slot directly.
+
+    unsettle (Redis) → one booking-store transaction under the fence → settle (Redis)
+
+A crash between any two steps leaves an unsettled entry, and whoever meets that without
+a live key asks the booking store (`resync`). A direct booking takes a short reservation
+itself and hands it off: one path.
+"""
+
+from msgspec.structs import replace
+
+from reservesvc.domain.handoff import (
+    Names,
+    check_customer,
+    compose,
+    customer_of,
+    mismatches,
+)
+from reservesvc.domain.outcomes import (
+    Booked,
+    Ended,
+    FenceMoved,
+    Invalid,
+    KeyReused,
+    Mismatch,
+    Past,
+    Pending,
+    ReplayedEnded,
+    Reserved,
+    Taken,
+)
+from reservesvc.domain.reservation import Reservation, ReservationId
+from reservesvc.domain.wish import Limits, Wish, check_graph
+from reservesvc.errors import OutcomeUnknownError, UnavailableError
+from reservesvc.flow.ended import how_it_ended
+from reservesvc.flow.reserve import claim_for, claim_slot, settle_terms
+from reservesvc.flow.resync import ATTEMPTS, kept_cold, resync
+from reservesvc.flow.settle import settle
+from reservesvc.ports import Idempotency, Stores
+
+
+async def hand_off(
+    stores: Stores, wish: Wish, reservation_id: ReservationId, idempotency: Idempotency | None
+) -> Booked | Invalid | Mismatch | Ended | Taken | KeyReused:
+    """Book what the reservation holds; repeating it answers with the same booking.
+
+    `Taken` can only follow lost Redis data: until then the reservation keeps its slot.
+
+    Raises:
+        UnavailableError: nothing was booked; the reservation is as it was, or unsettled with
+            its key, and the request can be repeated.
+        OutcomeUnknownError: repeating the request tells.
+
+    """
+    earlier = await _booked_by_key(stores, idempotency)
+    if earlier:
+        return earlier
+    found = await stores.reservations.read(reservation_id)
+    if isinstance(found, Ended):
+        return await _after_the_end(stores, reservation_id, found)
+    refused = await _refusal(stores, wish, found.reservation)
+    if refused:
+        return refused
+    return await _convert(stores, wish, found.reservation, idempotency)
+
+
+async def book(
+    stores: Stores, limits: Limits, wish: Wish, idempotency: Idempotency | None
+) -> Booked | Invalid | KeyReused | Past | Taken | Ended:
+    """Book a free slot without a reservation of the caller's own.
+
+    Raises:
+        UnavailableError: nothing was booked.
+        OutcomeUnknownError: repeating the request with its Idempotency-Key tells.
+
+    """
+    earlier = await _booked_by_key(stores, idempotency)
+    if earlier:
+        return earlier
+    terms, capacity = await settle_terms(stores, limits, wish)
+    check_customer(wish, wish.customer or {})
+    if terms is None or wish.errors:
+        return Invalid(errors=wish.errors)
+    claim = claim_for(terms, stores.ids.ulid(), limits.grace_ms)
+    pin = idempotency
+    for _ in range(ATTEMPTS):
+        outcome = await claim_slot(stores, claim, capacity, pin)
+        match outcome:
+            case Reserved(reservation=reservation):
+                return await _convert_own(stores, wish, reservation, idempotency)
+            case ReplayedEnded(ulid=ulid):
+                ended = await _after_the_end(
+                    stores, ReservationId(terms.resource_id, ulid), Ended()
+                )
+                if isinstance(ended, Booked) or pin is None or idempotency is None:
+                    return ended
+                # An earlier attempt's reservation lapsed unbooked. All who repeat this
+                # request go on under the same next key, so that one of them books.
+                pin = replace(idempotency, digest=f"{idempotency.digest}-{ulid}")
+            case _:
+                return outcome
+    raise kept_cold(terms.resource_id)
+
+
+async def _booked_by_key(
+    stores: Stores, idempotency: Idempotency | None
+) -> Booked | KeyReused | None:
+    found = await stores.bookings.booking_by_key(idempotency.digest) if idempotency else None
+    if found is None or idempotency is None:
+        return None
+    booking, fingerprint = found
+    if fingerprint != idempotency.fingerprint:
+        return KeyReused()
+    return Booked(booking=booking, repeated=True)
+
+
+async def _after_the_end(
+    stores: Stores, reservation_id: ReservationId, ended: Ended
+) -> Booked | Ended:
+    """Return the booking that the reservation became, or how it ended without one."""
+    booking = await stores.bookings.booking_by_reservation(str(reservation_id))
+    if booking:
+        return Booked(booking=booking, repeated=True)
+    return ended if ended.state != "converted" else Ended()
+
+
+async def _refusal(
+    stores: Stores, wish: Wish, reservation: Reservation
+) -> Invalid | Mismatch | None:
+    """Check all that can be checked before anything is changed."""
+    if wish.project_id and await stores.settings.project(wish.project_id) is None:
+        wish.wrong("project_id", "names no project; create it with POST /v2/projects")
+    details = reservation.details()
+    check_customer(wish, customer_of(wish, details))
+    check_graph(wish, wish.graph or details.graph)
+    if wish.errors:
+        return Invalid(errors=wish.errors)
+    differing = mismatches(wish, reservation)
+    return Mismatch(fields=differing) if differing else None
+
+
+async def _convert(
+    stores: Stores, wish: Wish, reservation: Reservation, idempotency: Idempotency | None
+) -> Booked | Ended | Taken | KeyReused:
+    details = reservation.details()
+    names = Names(booking_id=stores.ids.uuid(), customer_id=stores.ids.uuid())
+    for _ in range(ATTEMPTS):
+        pending = await stores.reservations.unsettle_reservation(reservation)
+        if isinstance(pending, Ended):
+            return await _after_the_end(stores, reservation.id, pending)
+        if isinstance(pending, Pending):
+            draft = compose(reservation, details, wish, names, pending.now_ms)
+            outcome = await stores.bookings.book(draft, pending.fence, idempotency)
+            if not isinstance(outcome, FenceMoved):
+                if not isinstance(outcome, KeyReused):
+                    booking = outcome.booking if isinstance(outcome, Booked) else None
+                    await settle(stores, reservation.entry, pending, booking)
+                return outcome
+        await resync(stores, reservation.id.resource_id)
+    raise kept_cold(reservation.id.resource_id)
+
+
+async def _convert_own(
+    stores: Stores, wish: Wish, reservation: Reservation, idempotency: Idempotency | None
+) -> Booked | Ended | Taken | KeyReused:
+    """Hand off a reservation that nobody else knows of, and do not leave it lying about."""
+    try:
+        return await _convert(stores, wish, reservation, idempotency)
+    except OutcomeUnknownError:
+        raise
+    except UnavailableError:
+        await _give_back(stores, reservation)
+        raise
+
+
+async def _give_back(stores: Stores, reservation: Reservation) -> None:
+    """Free the slot now rather than when the short reservation lapses, if Redis hears us."""
+    try:
+        pending = await stores.reservations.unsettle_reservation(reservation)
+    except UnavailableError:
+        return
+    if isinstance(pending, Pending):
+        await settle(stores, reservation.entry, pending, None)

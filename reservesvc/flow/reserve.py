@@ -1,0 +1,96 @@
+"""reserve: hold a slot for a while."""
+
+from reservesvc.domain.outcomes import (
+    Cold,
+    Ended,
+    Invalid,
+    KeyReused,
+    Past,
+    ReplayedEnded,
+    Reserved,
+    Taken,
+)
+from reservesvc.domain.project import Resource, unregistered
+from reservesvc.domain.reservation import Claim, Details, ReservationId, tail
+from reservesvc.domain.slot import is_resource_id
+from reservesvc.domain.wish import Limits, Terms, Wish, complete
+from reservesvc.flow.ended import how_it_ended
+from reservesvc.flow.resync import ATTEMPTS, kept_cold, resync
+from reservesvc.ports import Idempotency, Stores
+
+
+async def reserve(
+    stores: Stores, limits: Limits, wish: Wish, idempotency: Idempotency | None
+) -> Reserved | Invalid | KeyReused | Past | Taken | Ended:
+    """Hold the slot that `wish` asks for, if nothing blocks it.
+
+    `Ended` answers a repeated Idempotency-Key whose reservation is no more: an expired hold
+    does not come back to life, and a key makes one reservation only.
+    """
+    terms, capacity = await settle_terms(stores, limits, wish)
+    if terms is None:
+        return Invalid(errors=wish.errors)
+    claim = claim_for(terms, stores.ids.ulid(), terms.duration_s * 1000)
+    outcome = await claim_slot(stores, claim, capacity, idempotency)
+    if isinstance(outcome, ReplayedEnded):
+        reservation_id = ReservationId(terms.resource_id, outcome.ulid)
+        found = await stores.reservations.read(reservation_id)
+        ended = found if isinstance(found, Ended) else Ended()
+        return await how_it_ended(stores, reservation_id, ended)
+    return outcome
+
+
+async def settle_terms(stores: Stores, limits: Limits, wish: Wish) -> tuple[Terms | None, int]:
+    """Return the terms that `wish` comes to and the capacity of its resource."""
+    project = await stores.settings.project(wish.project_id) if wish.project_id else None
+    resource = await _resource(stores, wish.resource_id)
+    return complete(wish, project, resource, limits), resource.capacity
+
+
+async def _resource(stores: Stores, resource_id: str | None) -> Resource:
+    if resource_id is None or not is_resource_id(resource_id):
+        return unregistered("")
+    return await stores.settings.resource(resource_id)
+
+
+def claim_for(terms: Terms, ulid: str, duration_ms: int) -> Claim:
+    """Return the claim that asks for `terms` under the id `ulid`."""
+    reservation_id = ReservationId(terms.resource_id, ulid)
+    text = str(reservation_id)
+    details = Details(
+        id=text,
+        reservation_id=text,
+        resource_id=terms.resource_id,
+        project_id=terms.project_id,
+        duration=duration_ms // 1000,
+        what=terms.what,
+        where=terms.where,
+        description=terms.description,
+        customer=terms.customer,
+        graph=terms.graph,
+    )
+    return Claim(
+        id=reservation_id,
+        start_ms=terms.start_ms,
+        end_ms=terms.end_ms,
+        quantity=terms.quantity,
+        duration_ms=duration_ms,
+        tail=tail(details),
+    )
+
+
+async def claim_slot(
+    stores: Stores, claim: Claim, capacity: int, idempotency: Idempotency | None
+) -> Reserved | ReplayedEnded | KeyReused | Past | Taken:
+    """Claim the slot on a warm index.
+
+    Raises:
+        UnavailableError: others kept making the index cold.
+
+    """
+    for _ in range(ATTEMPTS):
+        outcome = await stores.reservations.reserve(claim, capacity, idempotency)
+        if not isinstance(outcome, Cold):
+            return outcome
+        await resync(stores, claim.id.resource_id)
+    raise kept_cold(claim.id.resource_id)

@@ -1,0 +1,1 @@
+"""Reservations in Redis: the adapter behind `ports.ReservationStore`."""

@@ -1,0 +1,45 @@
+"""The names of all Redis keys; no other module builds one.
+
+Everything about a resource carries the hash tag `{<resource id>}` and so lies on one node
+of a Redis Cluster (Redis docs, "Cluster specification", hash tags).
+"""
+
+from reservesvc.domain.reservation import ReservationId
+
+ANY_ULID = "0" * 26
+"""Stands in where a script only derives other reservations' keys from the one it gets."""
+
+
+class Keys:
+    """Key names under one prefix (`RESERVESVC_KEY_PREFIX`)."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
+
+    def reservation(self, reservation_id: ReservationId) -> str:
+        """Return the key that is the truth about a reservation."""
+        return f"{self._prefix}reservation:{{{reservation_id.resource_id}}}:{reservation_id.ulid}"
+
+    def ended(self, reservation_id: ReservationId) -> str:
+        """Return the key of a reservation's tombstone."""
+        return f"{self._prefix}ended:{{{reservation_id.resource_id}}}:{reservation_id.ulid}"
+
+    def slots(self, resource_id: str) -> str:
+        """Return the key of a resource's index, a sorted set."""
+        return f"{self._prefix}slots:{{{resource_id}}}"
+
+    def fence(self, resource_id: str) -> str:
+        """Return the key that says under which fence the index was built."""
+        return f"{self._prefix}fence:{{{resource_id}}}"
+
+    def overlap(self, resource_id: str) -> str:
+        """Return the key that says how long overlapping entries of the index can be."""
+        return f"{self._prefix}overlap:{{{resource_id}}}"
+
+    def resync(self, resource_id: str) -> str:
+        """Return the key that holds the ticket of a running resync."""
+        return f"{self._prefix}resync:{{{resource_id}}}"
+
+    def idempotency(self, resource_id: str, digest: str) -> str:
+        """Return the key that remembers what an Idempotency-Key reserved."""
+        return f"{self._prefix}idempotency:{{{resource_id}}}:{digest}"

@@ -1,0 +1,280 @@
+"""One shared connection to one Redis node, for every script call of the process.
+
+Commands of one turn of the event loop leave in one write; replies come back in the order
+of the commands. redis-py connects, authenticates and wraps TLS; from then on the socket is
+ours, because redis-py's machinery for each call costs more than all the rest of a
+reservation (docs/performance.md).
+
+What a caller can rely on: its reply is the reply to its own call, also after other callers
+gave up; a call that was not sent raises `UnavailableError`, one that was sent and lost its
+reply raises `OutcomeUnknownError`.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import hiredis
+from redis.asyncio.connection import Connection, ConnectionPool
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from reservesvc.errors import OutcomeUnknownError, UnavailableError
+from reservesvc.reservations.scripts import Script
+
+Argument = str | bytes | int
+REDIS = "redis"
+
+PENDING_MAX = 10_000
+"""calls waiting for a reply; more would only wait past their deadline"""
+JOINED_MAX = 16
+"""commands in one write; waiting for more gains nothing (docs/performance.md)"""
+WATCHES_PER_DEADLINE = 4
+RUN_CHARACTERS = 8
+
+REFUSALS = {
+    "OOM": "is out of memory (maxmemory is reached)",
+    "READONLY": "is a replica; point RESERVESVC_REDIS_URL at the primary",
+    "LOADING": "is still loading its data",
+    "BUSY": "is busy with somebody else's script",
+    "NOAUTH": "asks for a password; put it into RESERVESVC_REDIS_URL",
+    "WRONGPASS": "does not accept the password in RESERVESVC_REDIS_URL",
+    "NOPERM": "does not let this user run the scripts (ACL)",
+    "MISCONF": "cannot write to its disk",
+    "NOREPLICAS": "has too few replicas to accept writes",
+    "MASTERDOWN": "has lost its primary",
+    "CLUSTERDOWN": "is a cluster that is down",
+}
+"""What an error reply's first word means for an operator."""
+
+
+class Pipeline:
+    """Calls scripts over one shared connection that is replaced when it breaks.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`.
+        deadline_s: a connection that owes a reply and stays silent for this long is broken;
+            connecting may take as long.
+        observe: told the seconds of every call.
+
+    """
+
+    def __init__(
+        self, url: str, deadline_s: float, observe: Callable[[float], None] | None = None
+    ) -> None:
+        self._pool = ConnectionPool.from_url(
+            url,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=deadline_s,
+            socket_timeout=deadline_s,
+        )
+        self._deadline_s = deadline_s
+        self._observe = observe
+        self._link: _Link | None = None
+        self._connecting: asyncio.Task[_Link] | None = None
+
+    async def call(
+        self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
+    ) -> list[Any]:
+        """Run `script`; the connection puts its run in front of `arguments` as ARGV[1].
+
+        Raises:
+            UnavailableError: the script did not run.
+            OutcomeUnknownError: it was sent, its reply is lost.
+
+        """
+        loop = asyncio.get_running_loop()
+        begun_s = loop.time()
+        link = self._link or await self._connect()
+        values = (len(keys), *keys, link.run, *arguments)
+        reply = await link.send(frame(b"EVALSHA", script.sha, *values))
+        if isinstance(reply, hiredis.ReplyError):
+            if not str(reply).startswith("NOSCRIPT"):
+                raise refusal(reply)
+            # It did not run; EVAL runs it and lets Redis remember it for the next EVALSHA.
+            reply = await link.send(frame(b"EVAL", script.body, *values))
+            if isinstance(reply, hiredis.ReplyError):
+                raise refusal(reply)
+        if self._observe:
+            self._observe(loop.time() - begun_s)
+        answer: list[Any] = reply
+        return answer
+
+    async def command(self, *arguments: Argument) -> Any:  # noqa: ANN401  a reply is whatever Redis says
+        """Send one plain command and return its reply; raises as `call` does."""
+        link = self._link or await self._connect()
+        reply = await link.send(frame(*arguments))
+        if isinstance(reply, hiredis.ReplyError):
+            raise refusal(reply)
+        return reply
+
+    async def close(self) -> None:
+        """Close the connection; calls still waiting lose their replies."""
+        if self._connecting:
+            self._connecting.cancel()
+        if self._link:
+            self._link.abort("the service is stopping")
+
+    async def _connect(self) -> "_Link":
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._new_link())
+            self._connecting.add_done_callback(self._connected)
+        # Shielded: one caller giving up must not take the connection from the others.
+        return await asyncio.shield(self._connecting)
+
+    def _connected(self, task: asyncio.Task["_Link"]) -> None:
+        self._connecting = None
+        if not task.cancelled() and task.exception() is None:
+            self._link = task.result()
+            self._link.on_lost = self._lost
+            if self._link.is_lost:
+                self._lost()
+
+    def _lost(self) -> None:
+        self._link = None
+
+    async def _new_link(self) -> "_Link":
+        connection = self._pool.make_connection()
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await connection.connect()
+                await connection.send_command("INFO", "server")
+                run = run_of(await connection.read_response())
+        except (RedisError, OSError, TimeoutError) as error:
+            await connection.disconnect(nowait=True)
+            raise UnavailableError(REDIS, connect_reason(error)) from error
+        return _Link(connection, run, self._deadline_s)
+
+
+class _Link(asyncio.Protocol):
+    """One connection: bytes out, replies in, in order.
+
+    Taking the transport out of redis-py's StreamWriter is the one private thing used here.
+    """
+
+    def __init__(self, connection: Connection, run: str, deadline_s: float) -> None:
+        self.run = run
+        self.is_lost = False
+        self.on_lost: Callable[[], None] = lambda: None
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._unsent: list[bytes] = []
+        self._reader = hiredis.Reader()
+        self._paused = False
+        self._connection = connection  # keeps its StreamWriter, and so the socket, alive
+        self._transport: asyncio.Transport = connection._writer.transport  # type: ignore[union-attr,assignment]  # noqa: SLF001  see the class
+        self._transport.set_protocol(self)
+        self._watch_s = deadline_s / WATCHES_PER_DEADLINE
+        self._silent_watches = 0
+        self._watcher = self._loop.call_later(self._watch_s, self._watch)
+
+    def send(self, command: bytes) -> asyncio.Future[Any]:
+        """Queue `command`; the future gets its reply."""
+        if self.is_lost:
+            raise UnavailableError(REDIS, "the connection was lost")
+        if len(self._waiting) >= PENDING_MAX:
+            raise UnavailableError(REDIS, f"more than {PENDING_MAX} calls wait for a reply")
+        future: asyncio.Future[Any] = self._loop.create_future()
+        is_idle = not self._waiting
+        self._waiting.append(future)
+        self._unsent.append(command)
+        if is_idle or len(self._unsent) >= JOINED_MAX:
+            self._flush()
+        elif len(self._unsent) == 1:
+            self._loop.call_soon(self._flush)
+        return future
+
+    def _flush(self) -> None:
+        if self._unsent and not self._paused and not self.is_lost:
+            self._transport.write(b"".join(self._unsent))
+            self._unsent.clear()
+
+    def data_received(self, data: bytes) -> None:
+        """Hand every whole reply to the call it belongs to."""
+        self._silent_watches = 0
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not False:
+                future = self._waiting.popleft()
+                if not future.done():  # its caller may have given up; the place was kept
+                    future.set_result(reply)
+        except (hiredis.ProtocolError, IndexError):
+            self.abort("the connection sent what is no reply")
+
+    def pause_writing(self) -> None:
+        """Keep commands here while the socket takes no more (asyncio's flow control)."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """Send what was kept."""
+        self._paused = False
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail exactly the calls that were on this connection."""
+        self._fail("the connection was lost" if exc is None else f"the connection broke ({exc})")
+
+    def abort(self, reason: str) -> None:
+        """Close the connection at once."""
+        self._fail(reason)
+        self._transport.abort()
+
+    def _watch(self) -> None:
+        self._silent_watches = self._silent_watches + 1 if self._waiting else 0
+        if self._silent_watches > WATCHES_PER_DEADLINE:
+            self.abort("no reply within the deadline")
+        else:
+            self._watcher = self._loop.call_later(self._watch_s, self._watch)
+
+    def _fail(self, reason: str) -> None:
+        if self.is_lost:
+            return
+        self.is_lost = True
+        self._watcher.cancel()
+        sent = len(self._waiting) - len(self._unsent)
+        for place, future in enumerate(self._waiting):
+            if not future.done():
+                kind = OutcomeUnknownError if place < sent else UnavailableError
+                future.set_exception(kind(REDIS, reason))
+        self._waiting.clear()
+        self._unsent.clear()
+        self.on_lost()
+
+
+def frame(*arguments: Argument) -> bytes:
+    """Return a command as Redis reads it (Redis docs, RESP: an array of bulk strings)."""
+    parts = [b"*%d\r\n" % len(arguments)]
+    for argument in arguments:
+        text = argument if isinstance(argument, bytes) else str(argument).encode()
+        parts.append(b"$%d\r\n%b\r\n" % (len(text), text))
+    return b"".join(parts)
+
+
+def run_of(info: Any) -> str:  # noqa: ANN401  a reply is whatever Redis says
+    """Return what tells one run of a Redis server from the next (INFO's `run_id`)."""
+    text = info.decode() if isinstance(info, bytes) else str(info)
+    for line in text.splitlines():
+        if line.startswith("run_id:"):
+            return line.removeprefix("run_id:")[:RUN_CHARACTERS]
+    raise UnavailableError(REDIS, "INFO server names no run_id")
+
+
+def refusal(reply: Exception) -> UnavailableError:
+    """Return what an error reply means; the scripts write only after their last check."""
+    word = str(reply).partition(" ")[0]
+    return UnavailableError(REDIS, REFUSALS.get(word, f"refused a command ({reply})"))
+
+
+def connect_reason(error: Exception) -> str:
+    """Return why no connection came about, without the URL and its password."""
+    if isinstance(error, AuthenticationError):
+        return "does not accept the name and password in RESERVESVC_REDIS_URL"
+    if isinstance(error, BusyLoadingError):
+        return REFUSALS["LOADING"]
+    if isinstance(error, RedisTimeoutError | TimeoutError):
+        return "did not answer in time while connecting"
+    return "cannot be connected to; is it running where RESERVESVC_REDIS_URL says?"

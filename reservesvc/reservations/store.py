@@ -1,0 +1,349 @@
+"""`ports.ReservationStore` on Redis: one typed method a script, its reply parsed on the spot."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from reservesvc.domain import times
+from reservesvc.domain.entry import Entry
+from reservesvc.domain.outcomes import (
+    Cold,
+    Ended,
+    Extended,
+    ExtensionLimit,
+    KeyReused,
+    Live,
+    Past,
+    Pending,
+    Released,
+    ReplayedEnded,
+    Reserved,
+    Taken,
+    Unsettled,
+)
+from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted, stored
+from reservesvc.ports import Idempotency, Ids, Snapshot
+from reservesvc.reservations.keys import ANY_ULID, Keys
+from reservesvc.reservations.pipeline import Argument
+from reservesvc.reservations.scripts import Script, load_all
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+SWEEP = 64
+"""Dead entries dropped in one call; bounds how long it keeps Redis from others."""
+BUSY_PAGE = 256
+EVER = ("-inf", "+inf")
+
+_json = msgspec.json.Encoder().encode
+
+
+class Times(Struct, frozen=True, kw_only=True):
+    """How long things stay in Redis, in milliseconds."""
+
+    life_ms: int = DAY_MS
+    """longest life of a reservation, extensions included"""
+    grace_ms: int = 10_000
+    """how long a hand-off that started in time may take to finish"""
+    past_ms: int = 366 * DAY_MS
+    """how long ago a slot may have ended"""
+    ended_ms: int = HOUR_MS
+    """how long a tombstone stays"""
+    idempotency_ms: int = DAY_MS
+    ticket_ms: int = 5_000
+    """how long a resync may take"""
+
+    @property
+    def index_ttl_ms(self) -> int:
+        """How long an idle index stays: longer than any reservation in it."""
+        return max(7 * DAY_MS, 2 * self.life_ms)
+
+
+class Caller(Protocol):
+    """What runs the scripts: a `Pipeline`, or something in its place."""
+
+    async def call(
+        self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
+    ) -> list[Any]:
+        """Run `script`; ARGV[1] is put in front of `arguments`."""
+        ...
+
+
+class RedisReservations:
+    """The reservations of all resources, on one Redis."""
+
+    def __init__(self, caller: Caller, keys: Keys, ids: Ids, limits: Times) -> None:
+        self._call = caller.call
+        self._keys = keys
+        self._ids = ids
+        self._times = limits
+        self._scripts = load_all()
+
+    async def reserve(
+        self, claim: Claim, capacity: int, idempotency: Idempotency | None
+    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+        """Hold the slot if nothing blocks it, atomically."""
+        resource_id = claim.id.resource_id
+        keys = [
+            self._keys.reservation(claim.id),
+            self._keys.slots(resource_id),
+            self._keys.fence(resource_id),
+            self._keys.overlap(resource_id),
+        ]
+        arguments: list[Argument] = [
+            claim.start_ms,
+            claim.end_ms,
+            claim.quantity,
+            capacity,
+            claim.duration_ms,
+            claim.head().encode() + claim.tail,
+            self._times.past_ms,
+            self._times.index_ttl_ms,
+            SWEEP,
+        ]
+        if idempotency:
+            keys.append(self._keys.idempotency(resource_id, idempotency.digest))
+            arguments += [idempotency.fingerprint, self._times.idempotency_ms]
+        answer: list[Any] = [b"swept"]
+        while answer[0] == b"swept":
+            answer = await self._call(self._scripts["reserve"], keys, arguments)
+        return _reserve_outcome(claim, answer)
+
+    async def read(self, reservation_id: ReservationId) -> Live | Ended:
+        """Return the reservation, or how it ended as far as Redis knows."""
+        keys = [self._keys.reservation(reservation_id), self._keys.ended(reservation_id)]
+        match await self._call(self._scripts["read"], keys, ()):
+            case [b"live", now_ms, document]:
+                return Live(reservation=stored(reservation_id, document, now_ms))
+            case [b"gone", tombstone]:
+                return _ended(tombstone)
+            case answer:
+                raise _unexpected("read", answer)
+
+    async def live(
+        self, resource_id: str, limit: int, offset: int
+    ) -> tuple[list[Reservation], int] | Cold:
+        """Return one page of a resource's live reservations by start, and how many there are."""
+        ids: list[str] = []
+        looked_at = 0
+        while True:
+            page = await self._busy(resource_id, looked_at)
+            if isinstance(page, Cold):
+                return page
+            found, looked = page
+            ids += found
+            looked_at += looked
+            if looked < BUSY_PAGE:
+                break
+        wanted = [ReservationId(resource_id, ulid) for ulid in ids[offset : offset + limit]]
+        outcomes = [await self.read(reservation_id) for reservation_id in wanted]
+        live = [outcome.reservation for outcome in outcomes if isinstance(outcome, Live)]
+        return live, len(ids)
+
+    async def _busy(self, resource_id: str, offset: int) -> tuple[list[str], int] | Cold:
+        keys = [
+            self._keys.reservation(ReservationId(resource_id, ANY_ULID)),
+            self._keys.slots(resource_id),
+            self._keys.fence(resource_id),
+        ]
+        match await self._call(self._scripts["busy"], keys, (*EVER, offset, BUSY_PAGE)):
+            case [b"cold"]:
+                return Cold()
+            case [b"busy", _, *parts, looked]:
+                rows = [parts[i : i + 6] for i in range(0, len(parts), 6)]
+                return [row[4].decode() for row in rows if row[5] >= 0], looked
+            case answer:
+                raise _unexpected("busy", answer)
+
+    async def extend(
+        self, reservation_id: ReservationId, duration_ms: int
+    ) -> Extended | Ended | Unsettled | ExtensionLimit:
+        """Move the deadline to `duration_ms` from now, if that is later."""
+        keys = self._keys_of_one(reservation_id)
+        answer = await self._call(self._scripts["extend"], keys, (duration_ms, self._times.life_ms))
+        match answer:
+            case [b"extended", now_ms, document]:
+                return Extended(reservation=stored(reservation_id, document, now_ms))
+            case [b"gone", tombstone]:
+                return _ended(tombstone)
+            case [b"unsettled"]:
+                return Unsettled()
+            case [b"limit", latest_ms]:
+                return ExtensionLimit(latest_ms=latest_ms)
+            case _:
+                raise _unexpected("extend", answer)
+
+    async def release(self, reservation_id: ReservationId) -> Released | Ended | Unsettled:
+        """Free the slot and leave a tombstone."""
+        keys = self._keys_of_one(reservation_id)
+        match await self._call(self._scripts["release"], keys, (self._times.ended_ms,)):
+            case [b"released", _]:
+                return Released()
+            case [b"gone", tombstone]:
+                return _ended(tombstone)
+            case [b"unsettled"]:
+                return Unsettled()
+            case answer:
+                raise _unexpected("release", answer)
+
+    async def unsettle_reservation(self, reservation: Reservation) -> Pending | Ended | Cold:
+        """Mark a live reservation's entry as being decided by the booking store."""
+        return await self._unsettle("r", reservation.entry)
+
+    async def unsettle_booking(self, entry: Entry) -> Pending | Cold:
+        """Mark a booked entry as being decided by the booking store."""
+        outcome = await self._unsettle("b", entry)
+        if isinstance(outcome, Ended):
+            raise _unexpected("unsettle", ["gone"])
+        return outcome
+
+    async def _unsettle(self, kind: str, entry: Entry) -> Pending | Ended | Cold:
+        nonce = self._ids.token()
+        arguments = (
+            kind,
+            entry.start_ms,
+            entry.end_ms,
+            entry.quantity,
+            nonce,
+            self._times.grace_ms,
+        )
+        match await self._call(self._scripts["unsettle"], self._keys_of_entry(entry), arguments):
+            case [b"unsettled", now_ms, fence, _]:
+                return Pending(fence=int(fence), nonce=nonce, now_ms=now_ms)
+            case [b"gone", tombstone]:
+                return _ended(tombstone)
+            case [b"cold"]:
+                return Cold()
+            case answer:
+                raise _unexpected("unsettle", answer)
+
+    async def settle_booked(self, entry: Entry, pending: Pending, booking_id: str) -> bool:
+        """Make the entry booked, end its reservation; False where a resync did it already."""
+        return await self._settle(entry, pending, "booked", booking_id)
+
+    async def settle_freed(self, entry: Entry, pending: Pending) -> bool:
+        """Remove the entry, end its reservation; False where a resync did it already."""
+        return await self._settle(entry, pending, "freed", "")
+
+    async def _settle(self, entry: Entry, pending: Pending, outcome: str, booking_id: str) -> bool:
+        arguments = (
+            pending.fence,
+            entry.start_ms,
+            entry.end_ms,
+            entry.quantity,
+            pending.nonce,
+            outcome,
+            booking_id,
+            self._times.ended_ms,
+        )
+        match await self._call(self._scripts["settle"], self._keys_of_entry(entry), arguments):
+            case [b"settled", _]:
+                return True
+            case [b"superseded"]:
+                return False
+            case answer:
+                raise _unexpected("settle", answer)
+
+    async def resync_begin(self, resource_id: str) -> tuple[str, int]:
+        """Take a ticket for a resync; return it and the earliest end its snapshot must have."""
+        ticket = self._ids.token()
+        answer = await self._call(
+            self._scripts["resync_begin"],
+            [self._keys.resync(resource_id)],
+            (ticket, self._times.ticket_ms),
+        )
+        match answer:
+            case [b"begun", now_ms]:
+                return ticket, now_ms - self._times.past_ms
+            case _:
+                raise _unexpected("resync_begin", answer)
+
+    async def resync_install(self, resource_id: str, ticket: str, snapshot: Snapshot) -> bool:
+        """Make the snapshot the index, if no later ticket was taken."""
+        any_id = ReservationId(resource_id, ANY_ULID)
+        keys = [
+            self._keys.reservation(any_id),
+            self._keys.slots(resource_id),
+            self._keys.fence(resource_id),
+            self._keys.resync(resource_id),
+            self._keys.overlap(resource_id),
+            self._keys.ended(any_id),
+        ]
+        # Numbers as text: Lua's cjson reads them as doubles, and no reader should wonder.
+        bookings = [
+            [str(e.start_ms), str(e.end_ms), str(e.quantity), e.id, booking.booking_id]
+            for booking in snapshot.bookings
+            for e in [booking.entry]
+        ]
+        arguments: list[Argument] = [
+            snapshot.fence,
+            ticket,
+            self._times.index_ttl_ms,
+            self._times.ended_ms,
+            _json(bookings),
+        ]
+        match await self._call(self._scripts["resync_install"], keys, arguments):
+            case [b"installed", _]:
+                return True
+            case [b"stale"]:
+                return False
+            case answer:
+                raise _unexpected("resync_install", answer)
+
+    def _keys_of_one(self, reservation_id: ReservationId) -> list[str]:
+        return [
+            self._keys.reservation(reservation_id),
+            self._keys.slots(reservation_id.resource_id),
+            self._keys.ended(reservation_id),
+        ]
+
+    def _keys_of_entry(self, entry: Entry) -> list[str]:
+        reservation_id = ReservationId(entry.resource_id, entry.id)
+        return [
+            self._keys.reservation(reservation_id),
+            self._keys.slots(entry.resource_id),
+            self._keys.fence(entry.resource_id),
+            self._keys.ended(reservation_id),
+        ]
+
+
+def _reserve_outcome(
+    claim: Claim, answer: list[Any]
+) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+    match answer:
+        case [b"reserved", now_ms]:
+            return Reserved(reservation=granted(claim, now_ms))
+        case [b"taken", by, retry_after_ms]:
+            return Taken(
+                by=by.decode(), retry_after_ms=None if retry_after_ms < 0 else retry_after_ms
+            )
+        case [b"cold"]:
+            return Cold()
+        case [b"replayed", now_ms, ulid, document]:
+            found = ReservationId(claim.id.resource_id, ulid.decode())
+            # The same ULID: our own claim, whose first reply was lost.
+            return Reserved(reservation=stored(found, document, now_ms), replayed=found != claim.id)
+        case [b"replayed_ended", ulid]:
+            return ReplayedEnded(ulid=ulid.decode())
+        case [b"key_reused"]:
+            return KeyReused()
+        case [b"past", earliest_ms]:
+            return Past(earliest_ms=earliest_ms)
+        case _:
+            raise _unexpected("reserve", answer)
+
+
+def _ended(tombstone: bytes) -> Ended:
+    """Return what a tombstone says: `<state> <when> [<booking id>]`."""
+    match tombstone.decode().split():
+        case ["released", when]:
+            return Ended(state="released", ended_ms=times.parse(when))
+        case ["converted", when, booking_id]:
+            return Ended(state="converted", ended_ms=times.parse(when), booking_id=booking_id)
+        case _:
+            return Ended(state="expired")
+
+
+def _unexpected(script: str, answer: list[Any]) -> AssertionError:
+    return AssertionError(f"{script}.lua answered what its header does not name: {answer!r}")
