@@ -67,7 +67,7 @@ def ordered(query: BookingQuery) -> str:
     return f"{_ORDER_COLUMNS[query.order_by]} {direction}, id {direction}"
 
 
-def page(limit: int, offset: int) -> tuple[int, int]:
+def bounded(limit: int, offset: int) -> tuple[int, int]:
     """Return `limit` and `offset` as SQL can bind them."""
     return min(limit, _PAGE_MAX), min(offset, _PAGE_MAX)
 

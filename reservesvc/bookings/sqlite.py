@@ -1,7 +1,7 @@
 """The booking store on SQLite: `reservesvc.ports.BookingStore`, method by method.
 
-Each method names a transaction (`sqlite_bookings`, `sqlite_settings`) and the side it runs
-on; how it runs is `sqlite_database`'s.
+Each method names a transaction of one of the `sqlite_…` modules and whether it writes; how
+it runs is `sqlite_database`'s.
 """
 
 import sqlite3
@@ -9,7 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from reservesvc.bookings import sqlite_bookings, sqlite_schema, sqlite_settings
+from reservesvc.bookings import (
+    sqlite_bookings,
+    sqlite_projects,
+    sqlite_resources,
+    sqlite_schema,
+    sqlite_search,
+    sqlite_settings,
+)
 from reservesvc.bookings.sqlite_database import Database
 from reservesvc.domain.booking import Booking, BookingQuery
 from reservesvc.domain.outcomes import (
@@ -115,70 +122,56 @@ class SqliteBookingStore:
 
     async def bookings(self, query: BookingQuery) -> tuple[list[Booking], int]:
         """Return one page of the bookings that match, and how many match in all."""
-        return await self._database.read(partial(sqlite_bookings.matching, query=query))
+        return await self._database.read(partial(sqlite_search.matching, query=query))
 
     async def create_project(
         self, project: Project, idempotency: Idempotency | None
     ) -> Project | KeyReused | None:
         """Insert the project, or return the one its key made; None where the slug is taken."""
         return await self._database.write(
-            partial(sqlite_settings.create_project, project=project, idempotency=idempotency)
+            partial(sqlite_projects.create, project=project, idempotency=idempotency)
         )
 
     async def update_project(self, project: Project) -> Project | NotFound | None:
         """Replace the project; None where another has its slug."""
-        return await self._database.write(partial(sqlite_settings.update_project, project=project))
+        return await self._database.write(partial(sqlite_projects.update, project=project))
 
     async def delete_project(self, project_id: str) -> bool:
         """Delete the project; False where there was none."""
-        return await self._database.write(
-            partial(sqlite_settings.delete_project, project_id=project_id)
-        )
+        return await self._database.write(partial(sqlite_projects.delete, project_id=project_id))
 
     async def projects(self, limit: int, offset: int) -> tuple[list[Project], int]:
         """Return one page of the projects by creation, and how many there are."""
-        return await self._database.read(
-            partial(sqlite_settings.projects, limit=limit, offset=offset)
-        )
+        return await self._database.read(partial(sqlite_projects.page, limit=limit, offset=offset))
 
     async def create_resource(
         self, resource: Resource, idempotency: Idempotency | None
     ) -> Resource | KeyReused | None:
         """Register the resource, or return the one its key made; None where the id is taken."""
         return await self._database.write(
-            partial(sqlite_settings.create_resource, resource=resource, idempotency=idempotency)
+            partial(sqlite_resources.create, resource=resource, idempotency=idempotency)
         )
 
     async def update_resource(self, resource: Resource) -> Resource | NotFound:
         """Replace the resource."""
-        return await self._database.write(
-            partial(sqlite_settings.update_resource, resource=resource)
-        )
+        return await self._database.write(partial(sqlite_resources.update, resource=resource))
 
     async def delete_resource(self, resource_id: str) -> bool:
         """Unregister the resource; False where it was not registered."""
-        return await self._database.write(
-            partial(sqlite_settings.delete_resource, resource_id=resource_id)
-        )
+        return await self._database.write(partial(sqlite_resources.delete, resource_id=resource_id))
 
     async def resources(self, limit: int, offset: int) -> tuple[list[Resource], int]:
         """Return one page of the registered resources by id, and how many there are."""
-        return await self._database.read(
-            partial(sqlite_settings.resources, limit=limit, offset=offset)
-        )
+        return await self._database.read(partial(sqlite_resources.page, limit=limit, offset=offset))
 
     async def project(self, project_id: str) -> Project | None:
         """Return the project."""
-        return await self._database.read(
-            partial(sqlite_settings.project_by_id, project_id=project_id)
-        )
+        return await self._database.read(partial(sqlite_projects.by_id, project_id=project_id))
 
     async def resource(self, resource_id: str) -> Resource | None:
         """Return the resource, if it is registered."""
-        return await self._database.read(
-            partial(sqlite_settings.resource_by_id, resource_id=resource_id)
-        )
+        return await self._database.read(partial(sqlite_resources.by_id, resource_id=resource_id))
 
     async def settings_version(self) -> int:
         """Return a number that every change to a project or a resource raises."""
-        return await self._database.read(sqlite_settings.settings_version)
+        return await self._database.read(sqlite_settings.version)

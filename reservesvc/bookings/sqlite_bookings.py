@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from reservesvc.bookings import search
 from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values
 from reservesvc.bookings.sqlite_clock import NOW_MS
-from reservesvc.domain.booking import Booking, BookingQuery
+from reservesvc.domain.booking import Booking
+from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
@@ -20,11 +20,10 @@ from reservesvc.domain.outcomes import (
     Taken,
 )
 from reservesvc.domain.slot import Usage, peak
-from reservesvc.ports import Entry, Idempotency, Snapshot, SnapshotBooking
+from reservesvc.ports import Idempotency, Snapshot, SnapshotBooking
 
 _COLUMNS = ", ".join(BOOKING_COLUMNS)
 _SELECT = f"SELECT {_COLUMNS} FROM bookings WHERE "  # noqa: S608 - our own column names
-_COUNT = "SELECT count(*) FROM bookings WHERE "
 _INSERTED = (*BOOKING_COLUMNS, "blocks", "key_digest", "key_fingerprint")
 _INSERT = (
     f"INSERT INTO bookings ({', '.join(_INSERTED)}) "  # noqa: S608 - our own column names
@@ -52,36 +51,8 @@ _CAPACITY = "SELECT json_extract(document, '$.capacity') FROM resources WHERE id
 _CHANGE_STATE = f"""
     UPDATE bookings SET state = ?, blocks = ?, updated_ms = coalesce(?, {NOW_MS}) WHERE id = ?
 """  # noqa: S608 - our own expression
+_UPDATED = "SELECT updated_ms FROM bookings WHERE id = ?"
 _UNREGISTERED_CAPACITY = 1
-
-# Text is compared as it is, true and false by their names, a number as SQLite prints it;
-# null, lists and objects are equal to nothing. A key is bound, so it needs no quoting.
-_META = """EXISTS (
-    SELECT 1 FROM json_each(bookings.meta) AS field
-    WHERE field.key = ? AND ? = CASE field.type
-        WHEN 'text' THEN field.value
-        WHEN 'true' THEN 'true'
-        WHEN 'false' THEN 'false'
-        WHEN 'integer' THEN CAST(field.value AS TEXT)
-        WHEN 'real' THEN CAST(field.value AS TEXT)
-    END
-)"""
-_CUSTOMER = """EXISTS (
-    SELECT 1 FROM json_each(bookings.customers) AS customer
-    WHERE json_extract(customer.value, '$.{}') = ?
-)"""
-SEARCH = search.SearchTable(
-    fields={
-        "resource.id": "resource_id = ?",
-        "project.id": "project_id = ?",
-        "graph": "graph = ?",
-        "state": "state = ?",
-        "customer.email": _CUSTOMER.format("email"),
-        "customer.name": _CUSTOMER.format("name"),
-    },
-    meta=_META,
-)
-"""How SQLite compares each field"""
 
 
 def snapshot(connection: sqlite3.Connection, resource_id: str, since_ms: int) -> Snapshot:
@@ -133,7 +104,8 @@ def change_state(
     changed = msgspec.structs.replace(current, state=state)
     _check_claims_nothing(current, changed)
     connection.execute(_CHANGE_STATE, (state, changed.blocks, now_ms, booking.id))
-    return Changed(booking=_one(connection, booking.id))
+    (updated_ms,) = connection.execute(_UPDATED, (booking.id,)).fetchone()
+    return Changed(booking=msgspec.structs.replace(changed, updated_ms=updated_ms))
 
 
 def by_id(connection: sqlite3.Connection, booking_id: str) -> Booking | None:
@@ -153,17 +125,6 @@ def by_key(connection: sqlite3.Connection, digest: str) -> tuple[Booking, str] |
     sql = f"SELECT {_COLUMNS}, key_fingerprint FROM bookings WHERE key_digest = ?"  # noqa: S608
     row = connection.execute(sql, (digest,)).fetchone()
     return row and (booking_of(row[:-1]), row[-1])
-
-
-def matching(connection: sqlite3.Connection, query: BookingQuery) -> tuple[list[Booking], int]:
-    """Return one page of the bookings that match, and how many match in all."""
-    condition = search.matching(query, SEARCH)
-    (total,) = connection.execute(_COUNT + condition.sql, condition.parameters).fetchone()
-    rows = connection.execute(
-        f"{_SELECT}{condition.sql} ORDER BY {search.ordered(query)} LIMIT ? OFFSET ?",
-        (*condition.parameters, *search.page(query.limit, query.offset)),
-    )
-    return [booking_of(row) for row in rows], total
 
 
 def _repeated(
@@ -207,10 +168,6 @@ def _check_claims_nothing(current: Booking, changed: Booking) -> None:
     if changed.blocks and not current.blocks:
         message = f"{current.graph}: {current.state} to {changed.state} would claim a slot"
         raise ValueError(message)
-
-
-def _one(connection: sqlite3.Connection, booking_id: str) -> Booking:
-    return booking_of(connection.execute(_SELECT + "id = ?", (booking_id,)).fetchone())
 
 
 def _snapshot_booking(resource_id: str, row: Sequence[Any]) -> SnapshotBooking:

@@ -73,9 +73,11 @@ class Database:
     async def close(self) -> None:
         """Finish what was begun, then close the file. May be called again."""
         deadline_s = self._deadline_s()
-        with suppress(UnavailableError):
-            await self._run(self._writing, lambda: self._close(deadline_s))
-        self._end_threads()
+        try:
+            with suppress(UnavailableError):
+                await self._run(self._writing, lambda: self._close(deadline_s))
+        finally:
+            self._end_threads()
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction that may change the file.

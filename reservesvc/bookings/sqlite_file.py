@@ -12,13 +12,10 @@ from reservesvc.errors import UnavailableError
 _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600
 _FOR_WRITING = (
-    "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     # macOS: fsync alone leaves the data in the disk's cache. Elsewhere it does nothing.
     "PRAGMA fullfsync = ON",
     "PRAGMA foreign_keys = ON",
-    # From here on `sqlite_transaction` does the waiting: it knows the call's deadline.
-    "PRAGMA busy_timeout = 0",
 )
 _FOR_READING = ("PRAGMA query_only = ON",)
 
@@ -67,8 +64,21 @@ def check_in_place(path: Path, inode: int) -> None:
 def writer(
     path: Path, busy_s: float, connection_class: type[sqlite3.Connection]
 ) -> sqlite3.Connection:
-    """Return a connection whose commits are on the disk when they return."""
-    return _connect(path, busy_s, connection_class, _FOR_WRITING)
+    """Return a connection whose commits are on the disk when they return.
+
+    Raises:
+        UnavailableError: the file system cannot hold a write-ahead log, and with it reads
+            beside writes.
+
+    """
+    connection = _connect(path, busy_s, connection_class, _FOR_WRITING)
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+        connection.close()
+        detail = f"cannot open {path}: its file system (a network's?) takes no write-ahead log"
+        raise UnavailableError(DEPENDENCY, detail)
+    # From here on `sqlite_transaction` does the waiting: it knows the call's deadline.
+    connection.execute("PRAGMA busy_timeout = 0")
+    return connection
 
 
 def reader(

@@ -1,0 +1,50 @@
+"""Lists of bookings: how SQLite compares each field that can be searched."""
+
+import sqlite3
+
+from reservesvc.bookings import search
+from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of
+from reservesvc.domain.booking import Booking, BookingQuery
+
+_COUNT = "SELECT count(*) FROM bookings WHERE "
+_SELECT = f"SELECT {', '.join(BOOKING_COLUMNS)} FROM bookings WHERE "  # noqa: S608 - our own names
+
+# Text is compared as it is, true and false by their names, a number as SQLite prints it;
+# null, lists and objects are equal to nothing. A key is bound, so it needs no quoting.
+_META = """EXISTS (
+    SELECT 1 FROM json_each(bookings.meta) AS field
+    WHERE field.key = ? AND ? = CASE field.type
+        WHEN 'text' THEN field.value
+        WHEN 'true' THEN 'true'
+        WHEN 'false' THEN 'false'
+        WHEN 'integer' THEN CAST(field.value AS TEXT)
+        WHEN 'real' THEN CAST(field.value AS TEXT)
+    END
+)"""
+_CUSTOMER = """EXISTS (
+    SELECT 1 FROM json_each(bookings.customers) AS customer
+    WHERE json_extract(customer.value, '$.{}') = ?
+)"""
+SEARCH = search.SearchTable(
+    fields={
+        "resource.id": "resource_id = ?",
+        "project.id": "project_id = ?",
+        "graph": "graph = ?",
+        "state": "state = ?",
+        "customer.email": _CUSTOMER.format("email"),
+        "customer.name": _CUSTOMER.format("name"),
+    },
+    meta=_META,
+)
+"""How SQLite compares each field"""
+
+
+def matching(connection: sqlite3.Connection, query: BookingQuery) -> tuple[list[Booking], int]:
+    """Return one page of the bookings that match, and how many match in all."""
+    condition = search.matching(query, SEARCH)
+    (total,) = connection.execute(_COUNT + condition.sql, condition.parameters).fetchone()
+    rows = connection.execute(
+        f"{_SELECT}{condition.sql} ORDER BY {search.ordered(query)} LIMIT ? OFFSET ?",
+        (*condition.parameters, *search.bounded(query.limit, query.offset)),
+    )
+    return [booking_of(row) for row in rows], total
