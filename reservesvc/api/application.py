@@ -1,0 +1,68 @@
+"""The web application: the URL table, the front door, and what the handlers work with."""
+
+from collections.abc import Iterable, Mapping
+
+import structlog
+from aiohttp import web
+
+from reservesvc.api.auth import Keys
+from reservesvc.api.call import Check, Context, Route
+from reservesvc.api.middleware import adapt, front_door
+from reservesvc.api.routes import ROUTES
+from reservesvc.apikeys import ApiKey
+from reservesvc.domain.wish import Limits
+from reservesvc.metrics import Metrics
+from reservesvc.ports import Stores
+
+
+def build(
+    *,
+    stores: Stores,
+    limits: Limits,
+    keys: Iterable[ApiKey],
+    checks: Mapping[str, Check],
+    metrics: Metrics,
+    deadline_ms: int,
+    body_bytes_max: int,
+) -> web.Application:
+    """Return the application, to be run without aiohttp's access log.
+
+    Args:
+        stores: what the flow works with.
+        limits: how much a request may ask for.
+        keys: who may call; none lets everybody do everything.
+        checks: dependency → what asks it whether it can do its part.
+        metrics: where to count.
+        deadline_ms: when a request is answered at the latest.
+        body_bytes_max: how large a body may be.
+
+    """
+    context = Context(
+        stores=stores,
+        limits=limits,
+        keys=Keys(keys),
+        checks=checks,
+        metrics=metrics,
+        log=structlog.get_logger().bind(),
+        deadline_s=deadline_ms / 1000,
+        body_bytes_max=body_bytes_max,
+    )
+    known: dict[web.AbstractRoute, Route] = {}
+    application = web.Application(
+        middlewares=[front_door(context, known)], client_max_size=body_bytes_max
+    )
+    for route in ROUTES:
+        for added in _add(application.router, route):
+            known[added] = route
+    return application
+
+
+def _add(router: web.UrlDispatcher, route: Route) -> list[web.AbstractRoute]:
+    """Add a route, with and without a trailing slash; what can be read has a head too."""
+    methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
+    handler = adapt(route)
+    return [
+        router.add_route(method, path, handler)
+        for path in (route.path, f"{route.path}/")
+        for method in methods
+    ]

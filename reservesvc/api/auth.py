@@ -1,0 +1,110 @@
+"""Keys and scopes: who is calling, and what they may call.
+
+Only digests of keys are known here. A scope includes the ones before it.
+"""
+
+import hashlib
+import hmac
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from reservesvc import apikeys
+from reservesvc.api.problems import Problem, RefusedError
+from reservesvc.apikeys import ApiKey
+
+RouteScope = Literal["public"] | apikeys.Scope
+"""what a route asks for; `public` asks for no key"""
+_REACH = {scope: reach for reach, scope in enumerate(("public", *apikeys.SCOPES))}
+
+
+class Caller(Struct, frozen=True):
+    """Who sent the request."""
+
+    name: str
+    scope: RouteScope
+
+
+ANYBODY = Caller("anybody", "public")
+"""whoever calls a public route, and whoever was not let in"""
+ANONYMOUS = Caller("anonymous", "admin")
+"""everybody, where no key is configured; the server then listens on loopback only"""
+# RFC 9110 wants a challenge on a 401. Basic is accepted too but not named here: a browser
+# would ask the people in front of it for a password.
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="reservesvc"'}
+
+
+class Keys:
+    """The configured keys."""
+
+    def __init__(self, keys: Iterable[ApiKey]) -> None:
+        self._callers = [(key.digest, Caller(key.name, key.scope)) for key in keys]
+
+    def caller(self, authorization: str | None) -> Caller | None:
+        """Return who sent this `Authorization` header, or None for nobody we know.
+
+        Compares with every key, each in constant time, so that the time taken tells nothing.
+        """
+        if not self._callers:
+            return ANONYMOUS
+        secret = presented(authorization) if authorization else None
+        if not secret:
+            return None
+        digest = hashlib.sha256(secret).digest()
+        found = None
+        for known, caller in self._callers:
+            if hmac.compare_digest(known, digest):
+                found = caller
+        return found
+
+    def admit(self, authorization: str | None, scope: RouteScope) -> Caller:
+        """Return the caller, whose scope covers `scope`.
+
+        Raises:
+            RefusedError: 401 without a known key, 403 with one of too small a scope.
+
+        """
+        if scope == "public":
+            return ANYBODY
+        caller = self.caller(authorization)
+        if caller is None:
+            raise RefusedError(_UNAUTHORIZED)
+        if _REACH[caller.scope] < _REACH[scope]:
+            raise RefusedError(_forbidden(scope))
+        return caller
+
+
+def presented(authorization: str) -> bytes | None:
+    """Return the key in an `Authorization` header: `Bearer key`, or Basic with any user."""
+    scheme, _, credentials = authorization.partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return credentials.strip().encode(errors="surrogateescape")
+        case "basic":
+            return _password(credentials.strip())
+        case _:
+            return None
+
+
+def _password(credentials: str) -> bytes | None:
+    try:
+        _, colon, password = b64decode(credentials, validate=True).partition(b":")
+    except (Base64Error, ValueError):
+        return None
+    return password if colon else None
+
+
+_UNAUTHORIZED = Problem(
+    code="unauthorized",
+    detail="Send a known key as `Authorization: Bearer <key>`, or as the password of Basic.",
+    headers=_CHALLENGE,
+)
+
+
+def _forbidden(scope: RouteScope) -> Problem:
+    return Problem(
+        code="forbidden", detail=f"This call needs a key of scope {scope}; use such a key."
+    )

@@ -1,0 +1,68 @@
+"""Reading a request's body: bounded in size and time, never decompressed."""
+
+import asyncio
+
+from aiohttp import hdrs, web
+
+from reservesvc.api.problems import Problem, RefusedError
+
+READING_SHARE = 0.5
+"""how much of the request's deadline its body may take; the rest is for the work"""
+
+
+async def read(request: web.Request, bytes_max: int, deadline_s: float) -> bytes:
+    """Return the body.
+
+    Raises:
+        RefusedError: 408 when it drips in too slowly, 413 when it is too large, 415 when it
+            is compressed (a small body could unpack to a very large one).
+
+    """
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        raise RefusedError(_UNSUPPORTED_ENCODING)
+    if (request.content_length or 0) > bytes_max:
+        raise RefusedError(_too_large(bytes_max))
+    content = request.content
+    # Nearly every body has arrived together with its headers.
+    body = (
+        content.read_nowait(-1)
+        if content.is_eof()
+        else await _arriving(request, bytes_max, deadline_s)
+    )
+    if len(body) > bytes_max:
+        raise RefusedError(_too_large(bytes_max))
+    return body
+
+
+async def _arriving(request: web.Request, bytes_max: int, deadline_s: float) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(deadline_s * READING_SHARE):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > bytes_max:
+                    break
+    except TimeoutError:
+        raise RefusedError(_REQUEST_TIMEOUT) from None
+    return bytes(body)
+
+
+_UNSUPPORTED_ENCODING = Problem(
+    code="unsupported_encoding",
+    detail="The body has a Content-Encoding; send it without one.",
+    headers={"Accept-Encoding": "identity"},
+    closes=True,
+)
+_REQUEST_TIMEOUT = Problem(
+    code="request_timeout",
+    detail="The body did not arrive in time; send the request again.",
+    closes=True,
+)
+
+
+def _too_large(bytes_max: int) -> Problem:
+    return Problem(
+        code="payload_too_large",
+        detail=f"The body may have {bytes_max} bytes at most; send less.",
+        closes=True,
+    )

@@ -1,0 +1,117 @@
+"""`/v2/bookings`: hand a reservation off, book directly, read, list, take an action."""
+
+import re
+from typing import Any
+
+from aiohttp import web
+
+from reservesvc.api import listing, render, replies, schemas, search, wishes
+from reservesvc.api.call import Call
+from reservesvc.api.decoding import as_object
+from reservesvc.api.idempotency import REPLAYED
+from reservesvc.api.reservations import identify
+from reservesvc.domain.booking import Booking
+from reservesvc.domain.outcomes import Booked, Changed, Invalid, NotFound
+from reservesvc.domain.project import Resource, unregistered
+from reservesvc.domain.wish import Wish
+from reservesvc.errors import UnavailableError
+from reservesvc.flow import act as flow_act
+from reservesvc.flow import book as flow_book
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+async def book(call: Call) -> web.Response:
+    """Book a slot: the one a reservation holds, or a free one."""
+    wish = wishes.to_book(await call.decode(schemas.BOOK))
+    if "reservation_id" in wish.errors:
+        return call.refuse(Invalid(errors=wish.errors))
+    if wish.reservation_id is None:
+        return await _directly(call, wish)
+    return await _from_reservation(call, wish, wish.reservation_id)
+
+
+async def read(call: Call) -> web.Response:
+    """Return a booking."""
+    booking_id = _booking_id(call)
+    booking = await call.stores.bookings.booking(booking_id) if booking_id else None
+    if booking is None:
+        return call.refuse(_not_found(call))
+    return await _reply(call, booking)
+
+
+async def find(call: Call) -> web.Response:
+    """List the bookings that match."""
+    query, page = search.query(call.request)
+    found, total = await call.stores.bookings.bookings(query)
+    beside = listing.envelope(call.request, page, len(found), total)
+    return replies.json({"data": [await _rendered(call, each) for each in found]} | beside)
+
+
+async def act(call: Call) -> web.Response:
+    """Take an action; the actions of graph `instant` take no inputs."""
+    call.verb = "act"
+    if body := await call.body():
+        as_object(body)
+    booking_id = _booking_id(call)
+    if booking_id is None:
+        return call.refuse(_not_found(call))
+    outcome = await flow_act.act(call.stores, booking_id, call.part("action"))
+    if isinstance(outcome, Changed):
+        call.outcome = outcome.booking.state
+        return await _reply(call, outcome.booking)
+    return call.refuse(outcome)
+
+
+async def _directly(call: Call, wish: Wish) -> web.Response:
+    call.verb = "book"
+    outcome = await flow_book.book(call.stores, call.limits, wish, call.idempotency())
+    if not isinstance(outcome, Booked):
+        return call.refuse(outcome)
+    call.outcome = "replayed" if outcome.repeated else "booked"
+    headers = REPLAYED if outcome.repeated else None
+    return await _reply(call, outcome.booking, 201, headers)
+
+
+async def _from_reservation(call: Call, wish: Wish, text: str) -> web.Response:
+    call.verb = "hand_off"
+    reservation_id, key = identify(call, text), call.idempotency()
+    outcome = await flow_book.hand_off(call.stores, wish, reservation_id, key)
+    if not isinstance(outcome, Booked):
+        return call.refuse(outcome)
+    call.outcome = "repeated" if outcome.repeated else "booked"
+    status, headers = (200, REPLAYED if key else None) if outcome.repeated else (201, None)
+    return await _reply(call, outcome.booking, status, headers)
+
+
+async def _reply(
+    call: Call, booking: Booking, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    call.facts["booking_id"] = booking.id
+    call.facts["resource_id"] = booking.resource_id
+    return replies.data(await _rendered(call, booking), status, headers)
+
+
+async def _rendered(call: Call, booking: Booking) -> dict[str, Any]:
+    return render.booking(booking, await _resource(call, booking.resource_id))
+
+
+async def _resource(call: Call, resource_id: str) -> Resource:
+    """Return the resource, or only its id: what is booked is booked, whatever its name is."""
+    try:
+        return await call.stores.settings.resource(resource_id)
+    except UnavailableError:
+        return unregistered(resource_id)
+
+
+def _booking_id(call: Call) -> str | None:
+    """Return the id in the path, or None where it can be no booking's."""
+    text = call.part("booking_id").lower()
+    if not _UUID.fullmatch(text):
+        return None
+    call.facts["booking_id"] = text
+    return text
+
+
+def _not_found(call: Call) -> NotFound:
+    return NotFound(model="Booking", id=call.part("booking_id"))

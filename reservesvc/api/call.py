@@ -1,0 +1,139 @@
+"""A call: one request on its way through a handler, and what handlers need around it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from aiohttp import web
+from msgspec import Struct
+from structlog.typing import FilteringBoundLogger
+
+from reservesvc.api import bodies, idempotency, problems, refusals
+from reservesvc.api.auth import ANYBODY, Keys, RouteScope
+from reservesvc.api.decoding import Decoded, Decoder, as_object
+from reservesvc.api.problems import Problem
+from reservesvc.domain.wish import Limits
+from reservesvc.metrics import Metrics
+from reservesvc.ports import Idempotency, Stores
+
+T = TypeVar("T", bound=Struct)
+Check = Callable[[], Awaitable[None]]
+"""asks a dependency whether it can do its part; raises `UnavailableError` where it cannot"""
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """What every call shares."""
+
+    stores: Stores
+    limits: Limits
+    keys: Keys
+    checks: Mapping[str, Check]
+    metrics: Metrics
+    log: FilteringBoundLogger
+    deadline_s: float
+    body_bytes_max: int
+
+
+class Call:
+    """One request.
+
+    Handlers leave behind what the log and the metrics tell of it: `outcome`, a word; `verb`,
+    where it is one of the flow's; `facts`, ids and never what customers sent.
+    """
+
+    __slots__ = ("_body", "caller", "context", "facts", "id", "outcome", "request", "route", "verb")
+
+    def __init__(self, request: web.Request, context: Context, route: "Route") -> None:
+        self.id = context.stores.ids.ulid()
+        self.request = request
+        self.context = context
+        self.route = route
+        self.caller = ANYBODY
+        self.outcome = "ok"
+        self.verb: str | None = None
+        self.facts: dict[str, str] = {}
+        self._body = b""
+
+    @property
+    def stores(self) -> Stores:
+        """What the flow works with."""
+        return self.context.stores
+
+    @property
+    def limits(self) -> Limits:
+        """How much a request may ask for."""
+        return self.context.limits
+
+    def part(self, name: str) -> str:
+        """Return the part of the path that the route calls `name`."""
+        return self.request.match_info[name]
+
+    async def body(self) -> bytes:
+        """Return the body.
+
+        Raises:
+            RefusedError: it is too large, too slow or compressed.
+
+        """
+        context = self.context
+        self._body = await bodies.read(self.request, context.body_bytes_max, context.deadline_s)
+        return self._body
+
+    async def decode(self, decoder: Decoder[T]) -> Decoded[T]:
+        """Return the body as `decoder` reads it.
+
+        Raises:
+            RefusedError: as `body`, or it is not a JSON object.
+
+        """
+        body = await self.body()
+        decoded = decoder.decode(body)
+        if self.context.log.is_enabled_for(_DEBUG):
+            unknown = sorted(as_object(body).keys() - decoder.names)
+            self.context.log.debug("unknown_fields", fields=unknown, route=self.route.path)
+        return decoded
+
+    def idempotency(self) -> Idempotency | None:
+        """Return the request's Idempotency-Key; ask after the body was read.
+
+        Raises:
+            RefusedError: it is not 1 to 255 printable characters.
+
+        """
+        return idempotency.of(self.request, self.caller.name, self.route.name, self._body)
+
+    def refuse(self, outcome: refusals.Refusal) -> web.Response:
+        """Return the reply to an outcome that the caller did not hope for."""
+        return self.reject(refusals.of_outcome(outcome))
+
+    def reject(self, problem: Problem) -> web.Response:
+        """Return the reply that `problem` is."""
+        self.outcome = problem.code
+        return problems.response(problem)
+
+
+class Route(Struct, frozen=True):
+    """A row of the URL table."""
+
+    method: str
+    path: str
+    """with the names of its parts in braces"""
+    handler: Callable[[Call], Awaitable[web.Response]]
+    scope: RouteScope
+    name: str
+    """one name a route; part of what an Idempotency-Key is kept under"""
+    quiet: bool = False
+    """asked every few seconds by machines: logged at debug"""
+
+    @property
+    def writes(self) -> bool:
+        """Whether a request may change something."""
+        return self.method != "GET"
+
+    @property
+    def label(self) -> str:
+        """What the metrics call it."""
+        return f"{self.method} {self.path}"
+
+
+_DEBUG = 10
+"""`logging.DEBUG`"""

@@ -1,0 +1,45 @@
+"""`Idempotency-Key`: who sent which key to which call, with which body."""
+
+from hashlib import blake2b
+
+from aiohttp import web
+
+from reservesvc.api.problems import Problem, RefusedError
+from reservesvc.ports import Idempotency
+
+HEADER = "Idempotency-Key"
+REPLAYED = {"Idempotent-Replayed": "true"}
+LENGTH_MAX = 255
+_DIGEST_BYTES = 16
+
+
+def of(request: web.Request, caller: str, call: str, body: bytes) -> Idempotency | None:
+    """Return the request's key as the stores see it, or None where it has none.
+
+    Args:
+        request: the request.
+        caller: the name of the key's owner; callers cannot meet in one another's keys.
+        call: the name of the route.
+        body: the request's body.
+
+    Raises:
+        RefusedError: 400, the key is not 1 to 255 printable characters.
+
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return None
+    if not 1 <= len(key) <= LENGTH_MAX or not key.isprintable():
+        raise RefusedError(_INVALID)
+    # NUL is in neither name and not printable: no two triples make the same text.
+    return Idempotency(_digest(f"{caller}\0{call}\0{key}".encode()), _digest(body))
+
+
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
+
+
+_INVALID = Problem(
+    code="idempotency_key_invalid",
+    detail=f"The Idempotency-Key must be 1 to {LENGTH_MAX} printable characters, such as a UUID.",
+)

@@ -1,0 +1,85 @@
+"""Domain values as the JSON objects of the interface."""
+
+from typing import Any
+
+from reservesvc.domain import times
+from reservesvc.domain.booking import Booking
+from reservesvc.domain.graphs import GRAPHS
+from reservesvc.domain.project import Project, Resource
+from reservesvc.domain.reservation import Reservation
+
+
+def reservation(value: Reservation) -> bytes:
+    """Return a reservation: the JSON that Redis holds, and what is left of it as of now.
+
+    The document is spliced in as it is; decoding it only to encode it again would be the
+    most expensive part of the reply.
+    """
+    now = times.render(value.now_ms)
+    live = f'{{"remaining_ms":{value.remaining_ms},"server_time":"{now}",'
+    return live.encode() + value.document[1:]
+
+
+def booking(value: Booking, resource: Resource) -> dict[str, Any]:
+    """Return a booking; `completed` tells that no action is open any more, as Timekit has it."""
+    actions = GRAPHS[value.graph].open_actions(value.state)
+    event = {
+        "start": times.render(value.start_ms),
+        "end": times.render(value.end_ms),
+        "what": value.what,
+        "where": value.where,
+        "description": value.description,
+    }
+    return {
+        "id": value.id,
+        "state": value.state,
+        "graph": value.graph,
+        "completed": not actions,
+        "created_at": times.render(value.created_ms),
+        "updated_at": times.render(value.updated_ms),
+        "possible_actions": actions,
+        "available_actions": actions,
+        "resource_id": value.resource_id,
+        "project_id": value.project_id,
+        "reservation_id": value.reservation_id,
+        "quantity": value.quantity,
+        "meta": value.meta,
+        "attributes": {"event_info": event},
+        "event": event,
+        "customers": value.customers,
+        "resource": {"id": resource.id, "name": resource.name, "timezone": resource.timezone},
+    }
+
+
+def project(value: Project) -> dict[str, Any]:
+    """Return a project."""
+    defaults = value.booking
+    return {
+        "id": value.id,
+        "name": value.name,
+        "slug": value.slug,
+        "reservation_time": value.reservation_time,
+        "booking": {
+            "graph": defaults.graph,
+            "what": defaults.what,
+            "where": defaults.where,
+            "description": defaults.description,
+        },
+        "meta": value.meta,
+        "created_at": times.render(value.created_ms),
+        "updated_at": times.render(value.updated_ms),
+    }
+
+
+def resource(value: Resource) -> dict[str, Any]:
+    """Return a resource."""
+    return {
+        "id": value.id,
+        "name": value.name,
+        "timezone": value.timezone,
+        "capacity": value.capacity,
+        "email": value.email,
+        "meta": value.meta,
+        "created_at": times.render(value.created_ms),
+        "updated_at": times.render(value.updated_ms),
+    }

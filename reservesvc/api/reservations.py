@@ -1,0 +1,119 @@
+"""`/v2/bookings/reserve`: reserve a slot, look at reservations, extend one, give one back."""
+
+from typing import cast
+
+import msgspec
+from aiohttp import web
+
+from reservesvc.api import listing, refusals, render, replies, schemas, wishes
+from reservesvc.api.call import Call
+from reservesvc.api.idempotency import REPLAYED
+from reservesvc.api.problems import RefusedError, invalid
+from reservesvc.domain.outcomes import Ended, Extended, Invalid, Live, Released, Reserved
+from reservesvc.domain.reservation import Reservation, ReservationId
+from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
+from reservesvc.domain.wish import REQUIRED
+from reservesvc.flow import extend as flow_extend
+from reservesvc.flow import read as flow_read
+from reservesvc.flow import release as flow_release
+from reservesvc.flow import reserve as flow_reserve
+
+_encode = msgspec.json.Encoder().encode
+
+
+async def reserve(call: Call) -> web.Response:
+    """Hold a slot."""
+    call.verb = "reserve"
+    wish = wishes.to_reserve(await call.decode(schemas.RESERVE))
+    outcome = await flow_reserve.reserve(call.stores, call.limits, wish, call.idempotency())
+    if isinstance(outcome, Reserved):
+        call.outcome = "replayed" if outcome.replayed else "reserved"
+        headers = REPLAYED if outcome.replayed else None
+        return _reply(call, outcome.reservation, 201, headers)
+    if not isinstance(outcome, Invalid):
+        call.facts["resource_id"] = cast("str", wish.resource_id)
+    return call.refuse(outcome)
+
+
+async def read(call: Call) -> web.Response:
+    """Return a reservation and how much is left of it."""
+    reservation_id = identify(call, call.part("reservation_id"))
+    outcome = await flow_read.read(call.stores, reservation_id)
+    if isinstance(outcome, Live):
+        return _reply(call, outcome.reservation)
+    return call.refuse(outcome)
+
+
+async def live(call: Call) -> web.Response:
+    """List the live reservations of a resource."""
+    page = listing.asked(call.request)
+    resource_id = _asked_resource(call)
+    found, total = await flow_read.live(call.stores, resource_id, page.limit, page.offset)
+    beside = listing.envelope(call.request, page, len(found), total)
+    items = b",".join(map(render.reservation, found))
+    return replies.raw(b'{"data":[' + items + b"]," + _encode(beside)[1:])
+
+
+async def extend(call: Call) -> web.Response:
+    """Move the deadline of a reservation."""
+    call.verb = "extend"
+    body, errors = await call.decode(schemas.EXTEND)
+    for name in ("reservation_id", "duration"):
+        if getattr(body, name) is None:
+            errors.setdefault(name, [f"{name} {REQUIRED}"])
+    duration_s, most = body.duration or 0, call.limits.duration_s_max
+    if not 1 <= duration_s <= most:
+        errors.setdefault("duration", [f"duration must be from 1 to {most} seconds"])
+    if errors:
+        raise RefusedError(invalid(errors))
+    reservation_id = identify(call, body.reservation_id or "")
+    outcome = await flow_extend.extend(call.stores, reservation_id, duration_s)
+    if isinstance(outcome, Extended):
+        call.outcome = "extended"
+        return _reply(call, outcome.reservation)
+    return call.refuse(outcome)
+
+
+async def release(call: Call) -> web.Response:
+    """Give a reservation back; doing so again, or too late, changes nothing and is no error."""
+    call.verb = "release"
+    reservation_id = identify(call, call.part("reservation_id"))
+    outcome = await flow_release.release(call.stores, reservation_id)
+    match outcome:
+        case Released() | Ended(state="released" | "expired"):
+            call.outcome = "released"
+            return replies.no_content()
+        case _:
+            return call.refuse(outcome)
+
+
+def identify(call: Call, text: str) -> ReservationId:
+    """Return the reservation id that `text` is.
+
+    Raises:
+        RefusedError: 404, it can be no reservation's.
+
+    """
+    reservation_id = ReservationId.parse(text)
+    if reservation_id is None:
+        raise RefusedError(refusals.RESERVATION_NOT_FOUND)
+    call.facts["reservation_id"] = text
+    call.facts["resource_id"] = reservation_id.resource_id
+    return reservation_id
+
+
+def _asked_resource(call: Call) -> str:
+    resource_id = call.request.query.get("resource_id", "")
+    if not is_resource_id(resource_id):
+        rule = RESOURCE_ID_RULE if resource_id else REQUIRED
+        raise RefusedError(invalid({"resource_id": [f"resource_id {rule}"]}))
+    call.facts["resource_id"] = resource_id
+    return resource_id
+
+
+def _reply(
+    call: Call, reservation: Reservation, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    call.facts["resource_id"] = reservation.id.resource_id
+    call.facts["reservation_id"] = str(reservation.id)
+    return replies.raw(b'{"data":' + render.reservation(reservation) + b"}", status, headers)

@@ -1,0 +1,42 @@
+"""The URL table: one row a call. Assembly, keys, log, metrics and tests all read it."""
+
+from aiohttp import web
+
+from reservesvc.api import bookings, health, projects, reservations, resources
+from reservesvc.api.call import Call, Route
+
+ROUTES = (
+    Route("POST", "/v2/bookings/reserve", reservations.reserve, "widget", "reserve"),
+    Route("GET", "/v2/bookings/reserve", reservations.live, "service", "live"),
+    Route("PUT", "/v2/bookings/reserve/extend", reservations.extend, "widget", "extend"),
+    Route("GET", "/v2/bookings/reserve/{reservation_id}", reservations.read, "widget", "read"),
+    Route(
+        "DELETE", "/v2/bookings/reserve/{reservation_id}", reservations.release, "widget", "release"
+    ),
+    Route("POST", "/v2/bookings", bookings.book, "widget", "book"),
+    Route("GET", "/v2/bookings", bookings.find, "service", "find_bookings"),
+    Route("GET", "/v2/bookings/{booking_id}", bookings.read, "service", "read_booking"),
+    Route("PUT", "/v2/bookings/{booking_id}/{action}", bookings.act, "service", "act"),
+    Route("POST", "/v2/projects", projects.create, "admin", "create_project"),
+    Route("GET", "/v2/projects", projects.find, "service", "find_projects"),
+    Route("GET", "/v2/projects/{project_id}", projects.read, "service", "read_project"),
+    Route("PUT", "/v2/projects/{project_id}", projects.update, "admin", "update_project"),
+    Route("DELETE", "/v2/projects/{project_id}", projects.delete, "admin", "delete_project"),
+    Route("POST", "/v2/resources", resources.create, "admin", "create_resource"),
+    Route("GET", "/v2/resources", resources.find, "service", "find_resources"),
+    Route("GET", "/v2/resources/{resource_id}", resources.read, "service", "read_resource"),
+    Route("PUT", "/v2/resources/{resource_id}", resources.update, "admin", "update_resource"),
+    Route("DELETE", "/v2/resources/{resource_id}", resources.delete, "admin", "delete_resource"),
+    Route("GET", "/livez", health.livez, "public", "livez", quiet=True),
+    Route("GET", "/readyz", health.readyz, "public", "readyz", quiet=True),
+    Route("GET", "/metrics", health.metrics, "public", "metrics", quiet=True),
+)
+
+
+async def _nowhere(call: Call) -> web.Response:
+    del call
+    raise web.HTTPNotFound
+
+
+UNMATCHED = Route("*", "(none)", _nowhere, "public", "unmatched")
+"""stands for every request that no row takes"""

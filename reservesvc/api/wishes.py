@@ -1,0 +1,77 @@
+"""From a decoded body to a wish: names settled, times read, the customer's fields checked."""
+
+from typing import Any
+
+from reservesvc.api.decoding import Decoded, Errors
+from reservesvc.api.schemas import BookBody, EventBody, ReserveBody, SlotBody
+from reservesvc.domain import times
+from reservesvc.domain.wish import Wish
+
+CUSTOMER_TEXTS = ("name", "email", "phone", "voip", "timezone")
+"""fields of a customer that are text wherever they are given; further ones are kept as they are"""
+_NO_EVENT = EventBody()
+
+
+def to_reserve(decoded: Decoded[ReserveBody]) -> Wish:
+    """Return what `POST /v2/bookings/reserve` asks for."""
+    body, errors = decoded
+    wish = _common(body, body, errors)
+    wish.duration_s = body.duration if body.duration is not None else body.reservation_time
+    return wish
+
+
+def to_book(decoded: Decoded[BookBody]) -> Wish:
+    """Return what `POST /v2/bookings` asks for; top-level fields go before the nested event's."""
+    body, errors = decoded
+    wish = _common(body, body.event or _NO_EVENT, _flat(errors))
+    wish.reservation_id = body.reservation_id
+    wish.meta = body.meta
+    return wish
+
+
+def _common(body: SlotBody, event: SlotBody | EventBody, errors: Errors) -> Wish:
+    wish = Wish(
+        resource_id=body.resource_id,
+        what=_first(body.what, event.what),
+        where=_first(body.where, event.where),
+        description=_first(body.description, event.description),
+        project_id=body.project_id,
+        graph=body.graph,
+        quantity=body.quantity,
+        errors=errors,
+    )
+    wish.start_ms = _moment(wish, "start", _first(body.start, event.start))
+    wish.end_ms = _moment(wish, "end", _first(body.end, event.end))
+    wish.customer = _customer(wish, body.customer)
+    return wish
+
+
+def _first(text: str | None, other: str | None) -> str | None:
+    return text if text is not None else other
+
+
+def _moment(wish: Wish, name: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    moment_ms = times.parse(text)
+    if moment_ms is None:
+        wish.wrong(name, times.TIME_RULE)
+    return moment_ms
+
+
+def _customer(wish: Wish, customer: dict[str, Any] | None) -> dict[str, Any] | None:
+    if not customer:
+        return customer
+    for name in CUSTOMER_TEXTS:
+        value = customer.get(name)
+        if value is not None and not isinstance(value, str):
+            wish.wrong(f"customer.{name}", "must be a string")
+    return {name: value for name, value in customer.items() if value is not None}
+
+
+def _flat(errors: Errors) -> Errors:
+    """Name what is wrong in the nested event by the field it stands for.
+
+    Otherwise the field would be called missing as well.
+    """
+    return {name.removeprefix("event."): messages for name, messages in errors.items()}

@@ -1,0 +1,144 @@
+"""Metrics: plain integers, turned into Prometheus' form only when somebody asks.
+
+Counting costs a dictionary look-up and an addition; prometheus_client's own `.labels()` for
+every request costs several times that.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0 as CONTENT_TYPE
+from prometheus_client.registry import Collector
+
+from reservesvc import __version__
+
+__all__ = ["CONTENT_TYPE", "Metrics"]
+
+BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""upper bounds of the histograms' buckets"""
+Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoMetricFamily
+
+
+class Histogram:
+    """How many durations fell between which bounds."""
+
+    __slots__ = ("_counts", "_sum_s")
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BOUNDS_S) + 1)
+        self._sum_s = 0.0
+
+    def observe(self, duration_s: float) -> None:
+        """Count one duration."""
+        self._counts[bisect_left(BOUNDS_S, duration_s)] += 1
+        self._sum_s += duration_s
+
+    def add_to(self, family: HistogramMetricFamily, labels: list[str]) -> None:
+        """Add what was counted to `family`, under `labels`; buckets there are cumulative."""
+        names = [*map(str, BOUNDS_S), "+Inf"]
+        totals = accumulate(self._counts)
+        family.add_metric(labels, list(zip(names, totals, strict=True)), self._sum_s)
+
+
+class Metrics(Collector):
+    """Everything this process counts."""
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self._requests: dict[tuple[str, int, str], int] = {}
+        self._reservations: dict[tuple[str, str], int] = {}
+        self._latencies: dict[str, Histogram] = {}
+        self._dependencies: dict[str, Histogram] = {}
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def request(self, route: str, status: int, outcome: str, duration_s: float) -> None:
+        """Count a request.
+
+        Args:
+            route: method and path of the URL table's row, a space between.
+            status: the HTTP status.
+            outcome: one word; the code of the problem where there was one.
+            duration_s: how long it took.
+
+        """
+        key = (route, status, outcome)
+        self._requests[key] = self._requests.get(key, 0) + 1
+        _of(self._latencies, route).observe(duration_s)
+
+    def reservation(self, verb: str, outcome: str) -> None:
+        """Count how a verb of the flow ended."""
+        key = (verb, outcome)
+        self._reservations[key] = self._reservations.get(key, 0) + 1
+
+    def observe(self, dependency: str, duration_s: float) -> None:
+        """Count what one call of a dependency (`redis`, `store`) took."""
+        _of(self._dependencies, dependency).observe(duration_s)
+
+    def render(self) -> bytes:
+        """Return everything in Prometheus' text format (`CONTENT_TYPE`)."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Family]:
+        """Yield every metric; what the registry asks for."""
+        yield self._request_family()
+        yield self._latency_family()
+        yield self._reservation_family()
+        yield self._dependency_family()
+        yield GaugeMetricFamily(
+            "reservesvc_requests_in_flight", "Requests being answered.", self.in_flight
+        )
+        yield InfoMetricFamily("reservesvc_build", "What is running.", {"version": __version__})
+
+    def _request_family(self) -> CounterMetricFamily:
+        labels = ["method", "route", "status", "outcome"]
+        family = CounterMetricFamily("reservesvc_requests", "Requests by end.", labels=labels)
+        for (route, status, outcome), count in self._requests.items():
+            family.add_metric([*route.split(" ", 1), str(status), outcome], count)
+        return family
+
+    def _latency_family(self) -> HistogramMetricFamily:
+        family = HistogramMetricFamily(
+            "reservesvc_request_duration_seconds",
+            "Time from a request's head to its reply.",
+            labels=["method", "route"],
+        )
+        for route, histogram in self._latencies.items():
+            histogram.add_to(family, route.split(" ", 1))
+        return family
+
+    def _reservation_family(self) -> CounterMetricFamily:
+        family = CounterMetricFamily(
+            "reservesvc_reservations",
+            "Verbs on reservations and bookings by end.",
+            labels=["verb", "outcome"],
+        )
+        for key, count in self._reservations.items():
+            family.add_metric(key, count)
+        return family
+
+    def _dependency_family(self) -> HistogramMetricFamily:
+        family = HistogramMetricFamily(
+            "reservesvc_dependency_duration_seconds",
+            "Time one call of a dependency took.",
+            labels=["dependency"],
+        )
+        for dependency, histogram in self._dependencies.items():
+            histogram.add_to(family, [dependency])
+        return family
+
+
+def _of(histograms: dict[str, Histogram], name: str) -> Histogram:
+    histogram = histograms.get(name)
+    if histogram is None:
+        histogram = histograms[name] = Histogram()
+    return histogram
