@@ -115,7 +115,7 @@ SETTINGS = (
         "KEYS",
         "name:scope:secret, comma-separated, scope being widget, service or admin; "
         "other users of the machine can see a flag's value, so prefer the variable or the file",
-        "none: no key is asked for, on a loopback address only",
+        "none, with which only a loopback address is served",
     ),
     Setting(
         _CALLERS,

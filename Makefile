@@ -1,0 +1,66 @@
+# `make` alone lists the targets. PYTHON=python3.12 picks another Python, ARGS="…" adds arguments.
+
+PYTHON ?= python3
+ARGS ?=
+UPGRADE ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run test coverage check format lock wheel clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(INSTALLED) ## make .venv from the committed lock; at once where nothing changed
+
+run: $(INSTALLED) ## start the service with ARGS, by default on http://127.0.0.1:8080
+	@$(BIN)/reservesvc serve $(ARGS)
+
+test: $(INSTALLED) ## run the tests, or those ARGS names
+	$(BIN)/python -m pytest $(ARGS)
+
+coverage: $(INSTALLED) ## run the tests, tell which lines and branches none of them reached
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage report
+
+check: $(INSTALLED) ## check style, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## put the code into its one format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: $(INSTALLED) ## write requirements/ anew; UPGRADE=--upgrade takes the newest versions
+	$(LOCK) pyproject.toml --output-file requirements/production.txt
+	$(LOCK) pyproject.toml --extra dev --constraint requirements/production.txt \
+		--output-file requirements/development.txt
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(LOCK) - --constraint requirements/development.txt --output-file requirements/build.txt
+
+wheel: $(INSTALLED) ## build the sdist and the wheel into dist/
+	$(BIN)/hatchling build
+
+clean: ## remove .venv and whatever was built; data stays
+	rm -rf $(VENV) dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find reservesvc tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Written last, so that an installation that broke off is begun again.
+$(INSTALLED): requirements/development.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "There is no $(PYTHON). Install Python 3.11 or later, or name it: make PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is $$($(PYTHON) --version 2>&1), and 3.11 or later is needed. Name another: make PYTHON=python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/development.txt
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,162 @@
+"""The command `reservesvc`: flags in, exit status out; no logic.
+
+Exit status: 0 fine, 1 could not run, 2 told something it cannot use. What goes wrong for the
+person at the keyboard is a sentence on stderr, never a traceback.
+"""
+
+import argparse
+import asyncio
+import errno
+import os
+import socket
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import groupby
+from typing import Any
+
+from msgspec import Struct
+
+from reservesvc import __doc__ as what_it_is
+from reservesvc import __version__, logs
+from reservesvc.config import load
+from reservesvc.config_table import SETTINGS
+from reservesvc.errors import ConfigError, ReservesvcError
+
+_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+_BIND_ERRORS = {
+    errno.EADDRINUSE: (
+        "Port {port} of {host} is in use: stop what listens there, or choose another with --port."
+    ),
+    errno.EADDRNOTAVAIL: "This machine has no address {host}: choose another with --host.",
+    errno.EACCES: "This user may not listen on port {port}: choose one above 1023 with --port.",
+}
+_LAYOUT: dict[str, Any] = {
+    "formatter_class": argparse.RawDescriptionHelpFormatter,
+    "allow_abbrev": False,
+}
+_START = (
+    "`reservesvc serve` is the one to begin with; `reservesvc serve --help` lists its settings."
+)
+_EXAMPLES = """\
+examples:
+  reservesvc serve
+      on http://127.0.0.1:8080, with a Redis and a booking store of its own in ./reservesvc-data
+  reservesvc serve --redis-url redis://redis.internal:6379/0 --port 9000
+      with a Redis that runs elsewhere
+  RESERVESVC_API_KEYS=shop:service:$SECRET reservesvc serve --host 0.0.0.0
+      for other machines, which need a key
+
+Every flag has a variable, named in brackets; a flag wins over its variable.
+"""
+
+
+class _Command(Struct, frozen=True):
+    """What `reservesvc <name>` says about itself, takes and does."""
+
+    help: str
+    epilog: str
+    add_flags: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], None]
+
+
+class _CannotServeError(ReservesvcError):
+    """The machine does not let us do what the configuration asks for."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status.
+
+    Args:
+        argv: the words after the program's name; those of this process if None.
+
+    """
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return _MISUSED
+    try:
+        _COMMANDS[arguments.command].run(arguments)
+    except ReservesvcError as error:
+        print(f"reservesvc: {error}", file=sys.stderr)  # noqa: T201  (a command speaks so)
+        return _MISUSED if isinstance(error, ConfigError) else _FAILED
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return 0
+
+
+def explain(error: OSError, host: str, port: int) -> str | None:
+    """Return what the operator can do about an error of the machine; None if it is a bug."""
+    if isinstance(error, socket.gaierror):
+        return f"The host name {host} cannot be resolved."
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    sentence = _BIND_ERRORS.get(error.errno or 0)
+    return sentence and sentence.format(host=host, port=port)
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    config = load(vars(arguments), os.environ)
+    logs.configure(config.log_format, config.log_level)
+    # Late, for help and refusals are to come at once.
+    from reservesvc.app import serve  # noqa: PLC0415
+
+    try:
+        _run(serve(config))
+    except OSError as error:
+        sentence = explain(error, config.host, config.port)
+        if sentence is None:
+            raise
+        raise _CannotServeError(sentence) from error
+
+
+def _run(work: Coroutine[object, object, None]) -> None:
+    """Run `work` on uvloop where it is installed, on asyncio's own loop elsewhere."""
+    try:
+        from uvloop import run  # noqa: PLC0415  (it is not on every platform)
+    except ImportError:
+        asyncio.run(work)
+    else:
+        run(work)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="reservesvc", description=what_it_is, epilog=_START, **_LAYOUT
+    )
+    parser.add_argument("--version", action="version", version=f"reservesvc {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="command")
+    for name, command in _COMMANDS.items():
+        flags = commands.add_parser(
+            name,
+            usage=f"reservesvc {name} [flags]",
+            help=command.help,
+            description=f"{command.help[0].upper()}{command.help[1:]}.",
+            epilog=command.epilog,
+            **_LAYOUT,
+        )
+        command.add_flags(flags)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    for title, settings in groupby(SETTINGS, key=lambda setting: setting.group):
+        group = parser.add_argument_group(title)
+        for setting in settings:
+            note = f"{setting.help} [{setting.variable}; default: {setting.default_text}]"
+            group.add_argument(
+                setting.flag,
+                dest=setting.field,
+                metavar=setting.form,
+                help=note.replace("%", "%%"),
+            )
+
+
+_COMMANDS = {
+    "serve": _Command(
+        help="run the service until SIGTERM or Ctrl-C",
+        epilog=_EXAMPLES,
+        add_flags=_add_settings,
+        run=_serve,
+    ),
+}
