@@ -13,7 +13,7 @@ reply raises `OutcomeUnknownError`.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 from redis.asyncio.connection import Connection, ConnectionPool
@@ -153,7 +153,7 @@ class Pipeline:
 class _Link(asyncio.Protocol):
     """One connection: bytes out, replies in, in order.
 
-    Taking the transport out of redis-py's StreamWriter is the one private thing used here.
+    Taking its StreamWriter out of redis-py's connection is the one private thing used here.
     """
 
     def __init__(self, connection: Connection, run: str, deadline_s: float) -> None:
@@ -165,8 +165,9 @@ class _Link(asyncio.Protocol):
         self._unsent: list[bytes] = []
         self._reader = hiredis.Reader()
         self._paused = False
-        self._connection = connection  # keeps its StreamWriter, and so the socket, alive
-        self._transport: asyncio.Transport = connection._writer.transport  # type: ignore[union-attr,assignment]  # noqa: SLF001  see the class
+        # redis-py is done with the socket; it must neither read from it nor close it.
+        self._writer, connection._writer, connection._reader = connection._writer, None, None  # noqa: SLF001  see the class
+        self._transport = cast("asyncio.Transport", self._writer.transport)
         self._transport.set_protocol(self)
         self._watch_s = deadline_s / WATCHES_PER_DEADLINE
         self._silent_watches = 0

@@ -1,0 +1,44 @@
+"""Reads the headers of the Lua scripts (grammar: lua/README.md)."""
+
+import re
+from typing import NamedTuple
+
+from reservesvc.reservations.scripts import source
+
+_SECTION = re.compile(r"^(KEYS|ARGV|ANSWERS)\n((?:  .*\n|\n)+)", re.MULTILINE)
+_NUMBERED = re.compile(r"^  (\d+) (\w+) +(.*)$", re.MULTILINE)
+_ANSWER = re.compile(r"^  (\w+)(?:  +.*)?$", re.MULTILINE)
+_OPTIONAL = "only with an Idempotency-Key"
+
+
+class Header(NamedTuple):
+    """What a script announces."""
+
+    keys: list[str]
+    arguments: list[str]
+    optional_keys: int
+    optional_arguments: int
+    answers: list[str]
+
+    def fits(self, keys: int, arguments: int) -> bool:
+        """Tell whether a call with that many keys and arguments is one it announces."""
+        whole = (len(self.keys), len(self.arguments))
+        least = (whole[0] - self.optional_keys, whole[1] - self.optional_arguments)
+        return (keys, arguments) in (whole, least)
+
+
+def header_of(name: str) -> Header:
+    """Return the header of `lua/<name>.lua`."""
+    text = source(name)
+    sections = dict(_SECTION.findall(text[: text.index("]]")]))
+    keys = _NUMBERED.findall(sections["KEYS"])
+    arguments = _NUMBERED.findall(sections["ARGV"])
+    for rows in (keys, arguments):
+        assert [int(row[0]) for row in rows] == list(range(1, len(rows) + 1)), name
+    return Header(
+        keys=[row[1] for row in keys],
+        arguments=[row[1] for row in arguments],
+        optional_keys=sum(_OPTIONAL in row[2] for row in keys),
+        optional_arguments=sum(_OPTIONAL in row[2] for row in arguments),
+        answers=_ANSWER.findall(sections["ANSWERS"]),
+    )
