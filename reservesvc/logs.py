@@ -32,7 +32,7 @@ def configure(log_format: str, level: str, stream: TextIO | None = None) -> None
     """
     out = sys.stderr if stream is None else stream
     number = getattr(logging, level.upper())
-    console = log_format == "console" or (log_format == "auto" and out.isatty())
+    console = is_for_people(log_format, out)
     structlog.configure(
         processors=[*_COMMON, *(_for_people(out) if console else _FOR_MACHINES)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -46,6 +46,11 @@ def configure(log_format: str, level: str, stream: TextIO | None = None) -> None
     logging.basicConfig(handlers=[_ToStructlog()], level=number, force=True)
     logging.captureWarnings(capture=True)
     logging.getLogger("aiohttp.server").addFilter(shorten_malformed)
+
+
+def is_for_people(log_format: str, stream: TextIO) -> bool:
+    """Tell whether `stream` gets lines for people rather than JSON."""
+    return log_format == "console" or (log_format == "auto" and stream.isatty())
 
 
 def redact(

@@ -5,6 +5,7 @@ it runs is `sqlite_database`'s.
 """
 
 import sqlite3
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -55,15 +56,24 @@ class SqliteBookingStore:
         busy_s: float = BUSY_S,
         read_s: float = READ_S,
         connection_class: type[sqlite3.Connection] = sqlite3.Connection,
+        observe: Callable[[float], None] = lambda _: None,
     ) -> Self:
         """Return the store in the file `path`, made where there is none.
+
+        Args:
+            path: the file.
+            busy_s: how long a call waits for others to let go of the file.
+            read_s: how long one read may take.
+            connection_class: what opens the file; for tests that make it fail.
+            observe: told the seconds of every call.
 
         Raises:
             UnavailableError: the file cannot be opened.
             ConfigError: it is no booking store, or one of a newer version.
 
         """
-        return cls(await Database(Path(path), busy_s, read_s, connection_class).open())
+        database = Database(Path(path), busy_s, read_s, connection_class, observe)
+        return cls(await database.open())
 
     async def close(self) -> None:
         """Finish what was begun, then close the file. May be called again."""

@@ -45,11 +45,13 @@ class Database:
         busy_s: float,
         read_s: float,
         connection_class: type[sqlite3.Connection],
+        observe: Callable[[float], None],
     ) -> None:
         self._path = path
         self._busy_s = busy_s
         self._read_s = read_s
         self._connection_class = connection_class
+        self._observe = observe
         self._writing = ThreadPoolExecutor(1, "bookings-write")
         self._reading = ThreadPoolExecutor(1, "bookings-read")
         self._read_until_s = 0.0
@@ -105,11 +107,15 @@ class Database:
         return time.monotonic() + self._busy_s
 
     async def _run(self, threads: ThreadPoolExecutor, task: Callable[[], T]) -> T:
+        began_s = time.perf_counter()
         try:
             future = asyncio.get_running_loop().run_in_executor(threads, task)
         except RuntimeError as error:
             raise UnavailableError(DEPENDENCY, "the booking store is closed") from error
-        return await future
+        try:
+            return await future
+        finally:
+            self._observe(time.perf_counter() - began_s)
 
     def _end_threads(self) -> None:
         self._writing.shutdown(wait=False)

@@ -1,0 +1,172 @@
+"""The composition root: from a configuration to a running service, and back.
+
+The only module that knows everybody. What is opened first is closed last.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from functools import partial
+
+import structlog
+from aiohttp import web
+
+from reservesvc import logs, startup
+from reservesvc.api.application import build
+from reservesvc.bookings.settings import CachedSettings
+from reservesvc.bookings.sqlite import SqliteBookingStore
+from reservesvc.config import Config
+from reservesvc.domain.wish import Limits
+from reservesvc.embedded import EmbeddedRedis
+from reservesvc.ids import RandomIds
+from reservesvc.metrics import Metrics
+from reservesvc.ports import Stores
+from reservesvc.reservations import health
+from reservesvc.reservations.keys import Keys
+from reservesvc.reservations.pipeline import Pipeline
+from reservesvc.reservations.store import RedisReservations, Times
+
+_log = structlog.get_logger()
+
+
+async def serve(config: Config) -> None:
+    """Run the service until SIGTERM or SIGINT, then finish what is in flight.
+
+    Raises:
+        ReservesvcError: it cannot start; the message says why.
+        OSError: the address cannot be listened on.
+
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        stopped = _stop_signals()
+        embedded = None
+        if config.redis_url is None:
+            embedded = await stack.enter_async_context(_embedded_redis(config))
+        application = await stack.enter_async_context(application_of(config, embedded))
+        url = await stack.enter_async_context(_listening(config, application))
+        _announce(config, embedded, url)
+        await stopped.wait()
+        _log.info("stopping", finishing_for_s=config.shutdown_s)
+    _log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def application_of(
+    config: Config, embedded: EmbeddedRedis | None = None
+) -> AsyncIterator[web.Application]:
+    """Open the stores and yield the application over them.
+
+    Args:
+        config: what to open, and the limits.
+        embedded: the Redis to use where the configuration names none.
+
+    """
+    metrics, ids = Metrics(), RandomIds()
+    redis_url = config.redis_url.reveal() if config.redis_url else ""
+    pipeline = Pipeline(
+        embedded.url if embedded else redis_url,
+        config.deadline_ms / 1000,
+        partial(metrics.observe, "redis"),
+    )
+    reservations = RedisReservations(pipeline, Keys(config.key_prefix), ids, _times(config))
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(pipeline.close)
+        bookings = await SqliteBookingStore.open(
+            config.store_path, observe=partial(metrics.observe, "store")
+        )
+        stack.push_async_callback(bookings.close)
+        settings = CachedSettings(bookings)
+        await stack.enter_async_context(_running(settings.run()))
+        yield build(
+            stores=Stores(reservations, bookings, settings, ids),
+            limits=_limits(config),
+            keys=config.api_keys,
+            checks={"redis": partial(health.check, pipeline), "store": bookings.ping},
+            metrics=metrics,
+            deadline_ms=config.deadline_ms,
+            body_bytes_max=config.body_max_bytes,
+        )
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(
+        duration_s_max=config.duration_max_s,
+        slot_s_max=config.slot_max_s,
+        past_s_max=config.past_max_s,
+        grace_ms=config.grace_ms,
+    )
+
+
+def _times(config: Config) -> Times:
+    return Times(
+        life_ms=config.duration_max_s * 1000,
+        grace_ms=config.grace_ms,
+        past_ms=config.past_max_s * 1000,
+    )
+
+
+def _stop_signals() -> asyncio.Event:
+    """Return the event that the first SIGTERM or SIGINT sets."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+@contextlib.asynccontextmanager
+async def _running(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Run `work` beside the body and cancel it after."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _embedded_redis(config: Config) -> AsyncIterator[EmbeddedRedis]:
+    """Run a Redis of our own in the data directory."""
+    embedded = EmbeddedRedis(config.data_dir)
+    await embedded.start()
+    try:
+        async with _running(embedded.watch()):
+            yield embedded
+    finally:
+        await embedded.stop()
+
+
+@contextlib.asynccontextmanager
+async def _listening(config: Config, application: web.Application) -> AsyncIterator[str]:
+    """Listen, yield the URL, and at the end answer what is in flight before letting go."""
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        keepalive_timeout=config.keepalive_s,
+        shutdown_timeout=config.shutdown_s,
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, config.host, config.port).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+def _announce(config: Config, embedded: EmbeddedRedis | None, url: str) -> None:
+    started = startup.Started(
+        url=url,
+        redis=embedded.url if embedded else str(config.redis_url),
+        redis_cli=embedded.cli_hint if embedded else None,
+        store=str(config.store_path),
+        is_open=not config.api_keys,
+    )
+    if logs.is_for_people(config.log_format, sys.stderr):
+        sys.stderr.write(startup.for_people(started))
+    else:
+        _log.info(
+            "started", url=url, redis=started.redis, store=started.store, is_open=started.is_open
+        )
