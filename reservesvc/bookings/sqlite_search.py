@@ -11,6 +11,7 @@ _SELECT = f"SELECT {', '.join(BOOKING_COLUMNS)} FROM bookings WHERE "  # noqa: S
 
 # Text is compared as it is, true and false by their names, a number as SQLite prints it;
 # null, lists and objects are equal to nothing. A key is bound, so it needs no quoting.
+# SQLite 3.40 cuts text inside JSON at a NUL: such a value matches by what is before it.
 _META = """EXISTS (
     SELECT 1 FROM json_each(bookings.meta) AS field
     WHERE field.key = ? AND ? = CASE field.type
