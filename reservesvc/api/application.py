@@ -1,6 +1,7 @@
 """The web application: the URL table, the front door, and what the handlers work with."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
@@ -14,6 +15,13 @@ from reservesvc.domain.wish import Limits
 from reservesvc.metrics import Metrics
 from reservesvc.ports import Stores
 
+SERVER_OPTIONS: Final[dict[str, Any]] = {
+    "access_log": None,  # the front door writes one line per request
+    "auto_decompress": False,  # compressed bodies are refused, not unpacked first
+    "lingering_time": 1.0,  # s; how long a refused body may still drip before we hang up
+}
+"""what `aiohttp.web.AppRunner` must be told to run the application"""
+
 
 def build(
     *,
@@ -25,7 +33,7 @@ def build(
     deadline_ms: int,
     body_bytes_max: int,
 ) -> web.Application:
-    """Return the application, to be run without aiohttp's access log.
+    """Return the application, to be run with `SERVER_OPTIONS`.
 
     Args:
         stores: what the flow works with.

@@ -1,6 +1,7 @@
 """A call: one request on its way through a handler, and what handlers need around it."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from logging import DEBUG
 from typing import TypeVar
 
 from aiohttp import web
@@ -87,10 +88,14 @@ class Call:
         """
         body = await self.body()
         decoded = decoder.decode(body)
-        if self.context.log.is_enabled_for(_DEBUG):
-            unknown = sorted(as_object(body).keys() - decoder.names)
-            self.context.log.debug("unknown_fields", fields=unknown, route=self.route.path)
+        if self.context.log.is_enabled_for(DEBUG):
+            self._log_unknown(body, decoder.names)
         return decoded
+
+    def _log_unknown(self, body: bytes, known: frozenset[str]) -> None:
+        unknown = sorted(as_object(body).keys() - known)
+        if unknown:
+            self.context.log.debug("unknown_fields", fields=unknown, request_id=self.id)
 
     def idempotency(self) -> Idempotency | None:
         """Return the request's Idempotency-Key; ask after the body was read.
@@ -133,7 +138,3 @@ class Route(Struct, frozen=True):
     def label(self) -> str:
         """What the metrics call it."""
         return f"{self.method} {self.path}"
-
-
-_DEBUG = 10
-"""`logging.DEBUG`"""
