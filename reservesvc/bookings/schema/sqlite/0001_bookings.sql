@@ -28,8 +28,10 @@ CREATE TABLE bookings (
     CHECK ((key_digest IS NULL) = (key_fingerprint IS NULL))
 );
 
--- What blocks a slot, answered from the index alone.
-CREATE INDEX bookings_blocking ON bookings (resource_id, start_ms, end_ms, quantity) WHERE blocks;
+-- What blocks a slot, answered from the index alone. `blocks` is also a column of it, because
+-- SQLite looks it up in the table otherwise, although every row of the index has it.
+CREATE INDEX bookings_blocking
+    ON bookings (resource_id, start_ms, end_ms, quantity, blocks) WHERE blocks;
 -- What lists ask for.
 CREATE INDEX bookings_created ON bookings (created_ms, id);
 CREATE INDEX bookings_start ON bookings (start_ms, id);
