@@ -11,7 +11,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test coverage check format lock wheel clean
+.PHONY: help install run test coverage check format docs lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,9 @@ check: $(INSTALLED) ## check style, types and the direction of imports
 format: $(INSTALLED) ## put the code into its one format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: $(INSTALLED) ## write the pages that are made from tables in the code
+	$(BIN)/python -c 'from reservesvc.config_table import as_markdown; print(as_markdown(), end="")' > docs/settings.md
 
 lock: $(INSTALLED) ## write requirements/ anew; UPGRADE=--upgrade takes the newest versions
 	$(LOCK) pyproject.toml --output-file requirements/production.txt

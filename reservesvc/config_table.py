@@ -113,7 +113,7 @@ SETTINGS = (
         (),
         apikeys.parse_list,
         "KEYS",
-        "name:scope:secret, comma-separated, scope being widget, service or admin; "
+        "`name:scope:secret`, comma-separated, scope being widget, service or admin; "
         "other users of the machine can see a flag's value, so prefer the variable or the file",
         "none, with which only a loopback address is served",
     ),
@@ -123,7 +123,7 @@ SETTINGS = (
         None,
         Path,
         "FILE",
-        "a file with a line name:scope:sha256$<hex> for each key, the hex being that of "
+        "a file with a line `name:scope:sha256$<hex>` for each key, the hex being that of "
         "`printf %s secret | sha256sum`; # begins a comment",
         "none",
     ),
@@ -209,3 +209,29 @@ SETTINGS = (
         "debug, info, warning or error",
     ),
 )
+
+
+def as_markdown() -> str:
+    """Return the page docs/settings.md."""
+    rows = [
+        f"| `{s.variable}` | `{s.flag}` | {_cell(s.help)} | {_cell(s.default_text)} |"
+        for s in SETTINGS
+    ]
+    return "\n".join((_PAGE_HEAD, *rows, ""))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+_PAGE_HEAD = """\
+# Settings
+
+Each is a variable in the environment and a flag of `reservesvc serve`; the flag wins. An empty
+variable counts as not set. What cannot be used is refused at the start, with a sentence that
+names the setting and exit status 2; so is a variable that looks like a misspelt setting.
+
+This page is written by `make docs` from `reservesvc/config_table.py`.
+
+| variable | flag | meaning | default |
+| --- | --- | --- | --- |"""

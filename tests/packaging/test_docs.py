@@ -1,0 +1,58 @@
+"""Pages and contracts that are made from the code stay true to it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reservesvc import __version__
+from reservesvc.config_table import as_markdown
+from tests.packaging.project import ROOT, pyproject
+
+_LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+
+def test_the_page_of_settings_is_the_table() -> None:
+    """docs/settings.md is what `make docs` would write."""
+    assert (ROOT / "docs" / "settings.md").read_text() == as_markdown()
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md"])
+def test_files_that_a_page_names_exist(page: str) -> None:
+    """A path in backticks that has a directory of ours is the path of something."""
+    text = (ROOT / page).read_text()
+    named = re.findall(r"`((?:reservesvc|lua|docs|deploy|tests|requirements|\.ci)/[\w./-]+)`", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_changelog_knows_the_version() -> None:
+    """What is not released stands first; a released version has its own heading."""
+    headings = re.findall(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+
+
+def test_the_contract_on_imports_sees_a_breach(tmp_path: Path) -> None:
+    """Where the core imports what it must not, our contract breaks; the standard library counts."""
+    shutil.copytree(ROOT / "reservesvc", tmp_path / "reservesvc")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    outside = [name for name in forbidden() if not name.startswith("reservesvc.")]
+    assert {"time", "os", "random", "redis", "aiohttp"} <= set(outside)
+    with (tmp_path / "reservesvc" / "domain" / "slot.py").open("a") as core:
+        core.writelines(f"import {name}\n" for name in outside)
+    command = [sys.executable, "-c", _LINT, "--no-cache"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    for name in outside:
+        assert f"reservesvc.domain is not allowed to import {name}:" in done.stdout
+
+
+def forbidden() -> list[str]:
+    """Return what the core must not import."""
+    contracts = pyproject()["tool"]["importlinter"]["contracts"]
+    (names,) = [row["forbidden_modules"] for row in contracts if row["type"] == "forbidden"]
+    assert isinstance(names, list)
+    return names

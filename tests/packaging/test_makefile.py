@@ -1,0 +1,96 @@
+"""The Makefile: it explains itself, and refuses a Python it cannot use in a sentence."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.project import ROOT
+
+_RULE = re.compile(r"^([a-z]+):", re.MULTILINE)
+
+
+def make(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run make."""
+    return subprocess.run(["make", *words], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """Return a directory with the Makefile and what installing reads, nothing installed."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    return tmp_path
+
+
+def fake_python(directory: Path, *, refuse: str) -> Path:
+    """Make a python that fails when asked to run code that mentions `refuse`."""
+    path = directory / "python"
+    path.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in\n'
+        '  *--version*) echo "Python 3.10.1" ;;\n'
+        f"  *{refuse}*) exit 1 ;;\n"
+        "esac\n"
+    )
+    path.chmod(0o700)
+    return path
+
+
+def test_make_alone_lists_every_target() -> None:
+    """Each target has its line, in words; none installs anything."""
+    text = (ROOT / "Makefile").read_text()
+    targets = set(_RULE.findall(text))
+    listed = make()
+    assert listed.returncode == 0
+    lines = dict(
+        line.removeprefix("make ").split(maxsplit=1) for line in listed.stdout.splitlines()
+    )
+    assert lines.keys() == targets
+    assert targets >= {"install", "run", "test", "check", "format", "lock", "wheel", "clean"}
+
+
+def test_every_target_is_phony() -> None:
+    """A file that happens to be called like a target does not switch it off."""
+    text = (ROOT / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    assert set(phony.split()) == set(_RULE.findall(text))
+
+
+@pytest.mark.parametrize(
+    ("refuse", "sentence"),
+    [
+        ("version_info", "is Python 3.10.1, and 3.11 or later is needed"),
+        ("ensurepip", "has no venv module. On Debian and Ubuntu: apt install python3-venv"),
+    ],
+)
+def test_an_unfit_python_is_refused(bare: Path, refuse: str, sentence: str) -> None:
+    """What the Python lacks is said before anything is made."""
+    done = make("install", f"PYTHON={fake_python(bare, refuse=refuse)}", cwd=bare)
+    assert done.returncode != 0
+    assert sentence in done.stderr
+    assert not (bare / ".venv").exists()
+
+
+def test_a_missing_python_is_refused(bare: Path) -> None:
+    """A Python that is not there is a sentence as well."""
+    done = make("install", "PYTHON=no-such-python", cwd=bare)
+    assert done.returncode != 0
+    assert "There is no no-such-python." in done.stderr
+
+
+def test_installing_is_done_once(bare: Path) -> None:
+    """With the stamp in place nothing is done; a newer lock or pyproject starts anew."""
+    stamp = bare / ".venv" / "installed"
+    stamp.parent.mkdir()
+    stamp.touch()
+    assert make("--question", "install", cwd=bare).returncode == 0
+    for name in ("pyproject.toml", "requirements/development.txt"):
+        before_ns, later_ns = (bare / name).stat().st_mtime_ns, stamp.stat().st_mtime_ns + 10**9
+        os.utime(bare / name, ns=(later_ns, later_ns))
+        assert make("--question", "install", cwd=bare).returncode == 1
+        os.utime(bare / name, ns=(before_ns, before_ns))
