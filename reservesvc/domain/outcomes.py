@@ -14,31 +14,31 @@ EndState = Literal["expired", "released", "converted"]
 Blocker = Literal["reserved", "booked"]
 
 
-class Outcome(Struct, frozen=True, kw_only=True, tag_field="outcome", tag=str.lower):
+class Outcome(Struct, frozen=True, kw_only=True):
     """An expected end of a verb."""
 
 
-class Invalid(Outcome):
+class Invalid(Outcome, frozen=True, kw_only=True):
     """The request breaks rules; every field that does is named."""
 
     errors: dict[str, list[str]]
 
 
-class KeyReused(Outcome):
+class KeyReused(Outcome, frozen=True, kw_only=True):
     """The Idempotency-Key was used before, for a request with another body."""
 
 
-class Past(Outcome):
+class Past(Outcome, frozen=True, kw_only=True):
     """The slot ended longer ago than the index reaches back."""
 
     earliest_ms: int
 
 
-class Cold(Outcome):
+class Cold(Outcome, frozen=True, kw_only=True):
     """The index cannot judge the slot; resync the resource and ask again."""
 
 
-class Taken(Outcome):
+class Taken(Outcome, frozen=True, kw_only=True):
     """Something blocks the slot."""
 
     by: Blocker
@@ -46,7 +46,7 @@ class Taken(Outcome):
     """when the earliest reservation in the way lapses; None behind a booking"""
 
 
-class Reserved(Outcome):
+class Reserved(Outcome, frozen=True, kw_only=True):
     """The slot is held."""
 
     reservation: Reservation
@@ -54,13 +54,13 @@ class Reserved(Outcome):
     """the reservation is the one an earlier request with this Idempotency-Key made"""
 
 
-class Live(Outcome):
+class Live(Outcome, frozen=True, kw_only=True):
     """The reservation exists."""
 
     reservation: Reservation
 
 
-class Ended(Outcome):
+class Ended(Outcome, frozen=True, kw_only=True):
     """The reservation no longer exists, or never did."""
 
     state: EndState = "expired"
@@ -68,33 +68,33 @@ class Ended(Outcome):
     booking_id: str | None = None
 
 
-class ReplayedEnded(Outcome):
+class ReplayedEnded(Outcome, frozen=True, kw_only=True):
     """The reservation an earlier request with this Idempotency-Key made has ended."""
 
     ulid: str
 
 
-class Unsettled(Outcome):
+class Unsettled(Outcome, frozen=True, kw_only=True):
     """The booking store is deciding the entry's fate right now."""
 
 
-class ExtensionLimit(Outcome):
+class ExtensionLimit(Outcome, frozen=True, kw_only=True):
     """The reservation would outlive the longest life a reservation may have."""
 
     latest_ms: int
 
 
-class Extended(Outcome):
+class Extended(Outcome, frozen=True, kw_only=True):
     """The deadline is at least as late as asked for."""
 
     reservation: Reservation
 
 
-class Released(Outcome):
+class Released(Outcome, frozen=True, kw_only=True):
     """The slot is free again."""
 
 
-class Pending(Outcome):
+class Pending(Outcome, frozen=True, kw_only=True):
     """The entry is unsettled under our nonce; the store may now decide."""
 
     fence: int
@@ -103,17 +103,17 @@ class Pending(Outcome):
     reservation: Reservation | None = None
 
 
-class FenceMoved(Outcome):
+class FenceMoved(Outcome, frozen=True, kw_only=True):
     """A resync came in between; start again at `unsettle`."""
 
 
-class Mismatch(Outcome):
+class Mismatch(Outcome, frozen=True, kw_only=True):
     """The hand-off repeats a field of the reservation and disagrees with it."""
 
     fields: tuple[str, ...]
 
 
-class Booked(Outcome):
+class Booked(Outcome, frozen=True, kw_only=True):
     """The booking stands in the booking store."""
 
     booking: Booking
@@ -121,20 +121,20 @@ class Booked(Outcome):
     """it stood there before this request"""
 
 
-class Changed(Outcome):
+class Changed(Outcome, frozen=True, kw_only=True):
     """The booking is in its new state."""
 
     booking: Booking
 
 
-class NotOpen(Outcome):
+class NotOpen(Outcome, frozen=True, kw_only=True):
     """The action is not open in the booking's state."""
 
     booking: Booking
     open_actions: tuple[str, ...]
 
 
-class NotFound(Outcome):
+class NotFound(Outcome, frozen=True, kw_only=True):
     """There is nothing with this id."""
 
     model: Literal["Booking", "Project", "Resource"]

@@ -25,20 +25,19 @@ async def act(stores: Stores, booking_id: str, action: str) -> Changed | NotOpen
         if state is None:
             open_actions = tuple(graph.open_actions(booking.state))
             return NotOpen(booking=booking, open_actions=open_actions)
-        if graph.blocks(state) == booking.blocks:
-            outcome = await stores.bookings.change_state(booking, state, None, None)
-        else:
-            outcome = await _free(stores, booking, state)
+        outcome = await _change(stores, booking, state)
         if isinstance(outcome, Changed):
             return outcome
         # Somebody else changed the booking or its index meanwhile: look again.
     raise kept_cold(booking_id)
 
 
-async def _free(
+async def _change(
     stores: Stores, booking: Booking, state: str
 ) -> Changed | Cold | FenceMoved | NotOpen | NotFound:
-    """Change the state of a booking that thereby gives its slot back."""
+    """Change the booking's state; with its entry unsettled where it gives its slot back."""
+    if GRAPHS[booking.graph].blocks(state) == booking.blocks:
+        return await stores.bookings.change_state(booking, state, None, None)
     pending = await stores.reservations.unsettle_booking(booking.entry)
     outcome: Changed | Cold | FenceMoved | NotOpen | NotFound = Cold()
     if isinstance(pending, Pending):

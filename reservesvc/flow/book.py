@@ -32,7 +32,6 @@ from reservesvc.domain.outcomes import (
 from reservesvc.domain.reservation import Reservation, ReservationId
 from reservesvc.domain.wish import Limits, Wish, check_graph
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
-from reservesvc.flow.ended import how_it_ended
 from reservesvc.flow.reserve import claim_for, claim_slot, settle_terms
 from reservesvc.flow.resync import ATTEMPTS, kept_cold, resync
 from reservesvc.flow.settle import settle

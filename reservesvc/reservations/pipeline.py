@@ -138,7 +138,7 @@ class Pipeline:
         self._link = None
 
     async def _new_link(self) -> "_Link":
-        connection = self._pool.make_connection()
+        connection = cast("Connection", self._pool.make_connection())  # type: ignore[no-untyped-call]  # redis-py
         try:
             async with asyncio.timeout(self._deadline_s):
                 await connection.connect()
@@ -166,7 +166,8 @@ class _Link(asyncio.Protocol):
         self._reader = hiredis.Reader()
         self._paused = False
         # redis-py is done with the socket; it must neither read from it nor close it.
-        self._writer, connection._writer, connection._reader = connection._writer, None, None  # noqa: SLF001  see the class
+        self._writer = cast("asyncio.StreamWriter", connection._writer)  # noqa: SLF001  see the class
+        connection._writer = connection._reader = None  # noqa: SLF001  see the class
         self._transport = cast("asyncio.Transport", self._writer.transport)
         self._transport.set_protocol(self)
         self._watch_s = deadline_s / WATCHES_PER_DEADLINE

@@ -308,7 +308,7 @@ class RedisReservations:
         ]
 
 
-def _reserve_outcome(
+def _reserve_outcome(  # noqa: PLR0911 - a table: one row an answer
     claim: Claim, answer: list[Any]
 ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
     match answer:

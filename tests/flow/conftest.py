@@ -16,6 +16,7 @@ from reservesvc.reservations.store import RedisReservations, Times
 from tests.builders import IDS
 from tests.servers import RedisServer
 
+
 @pytest.fixture
 async def servers(
     redis_server: RedisServer, redis: Redis, tmp_path: Path

@@ -127,9 +127,7 @@ async def test_a_repeat_answers_with_the_same_booking(stores: Stores) -> None:
 async def test_two_servers_at_once_make_one_booking(servers: list[Stores]) -> None:
     """Twenty copies of one hand-off through two servers: one booking, one answer."""
     reservation = await reserved(servers[0])
-    outcomes = await asyncio.gather(
-        *(handed_off(servers[i % 2], reservation) for i in range(20))
-    )
+    outcomes = await asyncio.gather(*(handed_off(servers[i % 2], reservation) for i in range(20)))
     assert len({outcome.booking.id for outcome in outcomes}) == 1
     assert sum(not outcome.repeated for outcome in outcomes) == 1
     assert await bookings_in(servers[0]) == 1
@@ -184,9 +182,7 @@ async def test_flushall_gives_no_booked_slot_away(stores: Stores, redis: Redis) 
     assert await handed_off(stores, reservation) == replace(booked, repeated=True)
 
 
-async def test_flushall_during_a_handoff_starts_it_again(
-    stores: Stores, redis: Redis
-) -> None:
+async def test_flushall_during_a_handoff_starts_it_again(stores: Stores, redis: Redis) -> None:
     """Redis forgets all between unsettle and commit: the fence holds the commit back."""
     reservation = await reserved(stores)
 

@@ -7,6 +7,7 @@ crashed reservation still alive, or lapsed.
 
 import itertools
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from redis.asyncio import Redis
 
 from reservesvc.domain.booking import BookingQuery
 from reservesvc.domain.outcomes import Booked, Changed, Ended, NotOpen, Reserved, Taken
-from reservesvc.domain.reservation import Reservation
+from reservesvc.domain.reservation import Reservation, ReservationId
 from reservesvc.domain.wish import Limits, Wish
 from reservesvc.flow.act import act
 from reservesvc.flow.book import book, hand_off
@@ -72,7 +73,7 @@ class Crashing:
 
 
 async def crashes(
-    stores: Stores, at_step: int, after: bool, act_on: Callable[[Stores], Awaitable[Any]]
+    stores: Stores, at_step: int, act_on: Callable[[Stores], Awaitable[Any]], *, after: bool
 ) -> bool:
     """Run until the crash; tell whether there was a step left to crash at."""
     try:
@@ -80,6 +81,22 @@ async def crashes(
     except CrashError:
         return True
     return False
+
+
+async def _hand_off(reservation_id: ReservationId, stores: Stores) -> object:
+    return await hand_off(stores, Wish(), reservation_id, None)
+
+
+async def _book(key: Idempotency, stores: Stores) -> object:
+    return await book(stores, LIMITS, a_wish(), key)
+
+
+async def _cancel(booking_id: str, stores: Stores) -> object:
+    return await act(stores, booking_id, "cancel")
+
+
+async def _reserve(key: Idempotency, stores: Stores) -> object:
+    return await reserve(stores, LIMITS, a_wish(), key)
 
 
 async def start(redis: Redis, stores: Stores, *, cold: bool) -> Reservation:
@@ -103,7 +120,12 @@ async def blocking(stores: Stores) -> int:
     return sum(booking.blocks for booking in found)
 
 
-CASES = [(after, lapsed, cold) for after in (False, True) for lapsed in (False, True) for cold in (False, True)]
+CASES = [
+    (after, lapsed, cold)
+    for after in (False, True)
+    for lapsed in (False, True)
+    for cold in (False, True)
+]
 
 
 @pytest.mark.parametrize(("after", "lapsed", "cold"), CASES)
@@ -117,7 +139,10 @@ async def test_a_crashed_handoff(
         await _fresh(redis, crashed)
         reservation = await start(redis, crashed, cold=cold)
         went_down = await crashes(
-            crashed, step, after, lambda stores, id_=reservation.id: hand_off(stores, Wish(), id_, None)
+            crashed,
+            step,
+            partial(_hand_off, reservation.id),
+            after=after,
         )
         if lapsed:
             await lapse(redis)
@@ -150,9 +175,7 @@ async def test_a_crashed_direct_booking(
         key = Idempotency(f"d{step}", "f1")
         if not cold:
             await reserve(crashed, LIMITS, a_wish(20, 21), None)
-        went_down = await crashes(
-            crashed, step, after, lambda stores, key=key: book(stores, LIMITS, a_wish(), key)
-        )
+        went_down = await crashes(crashed, step, partial(_book, key), after=after)
         if lapsed:
             await lapse(redis)
         repeat = await book(other, LIMITS, a_wish(), key)
@@ -183,7 +206,10 @@ async def test_a_crashed_cancel(
         if cold:
             await redis.flushall()
         went_down = await crashes(
-            crashed, step, after, lambda stores, id_=booked.booking.id: act(stores, id_, "cancel")
+            crashed,
+            step,
+            partial(_cancel, booked.booking.id),
+            after=after,
         )
         still_booked = await blocking(other)
         rival = await reserve(other, LIMITS, a_wish(), None)
@@ -207,7 +233,10 @@ async def test_a_crashed_reserve(servers: list[Stores], redis: Redis, *, after: 
         await _fresh(redis, crashed)
         key = Idempotency(f"d{step}", "f1")
         went_down = await crashes(
-            crashed, step, after, lambda stores, key=key: reserve(stores, LIMITS, a_wish(), key)
+            crashed,
+            step,
+            partial(_reserve, key),
+            after=after,
         )
         repeat = await reserve(other, LIMITS, a_wish(), key)
         assert isinstance(repeat, Reserved)
@@ -226,5 +255,3 @@ async def _fresh(redis: Redis, stores: Stores) -> None:
         if booking.blocks:
             await act(stores, booking.id, "cancel")
     await redis.flushall()
-
-

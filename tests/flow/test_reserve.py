@@ -53,7 +53,14 @@ async def test_the_requests_own_duration_goes_before_the_projects(stores: Stores
 async def test_everything_wrong_is_named_at_once(stores: Stores) -> None:
     """No field hides another's mistake, and nothing is written."""
     wish = a_wish(
-        11, 10, resource_id="no spaces", duration_s=0, quantity=2, what=None, project_id="p?", graph="x"
+        11,
+        10,
+        resource_id="no spaces",
+        duration_s=0,
+        quantity=2,
+        what=None,
+        project_id="p?",
+        graph="x",
     )
     outcome = await reserve(stores, LIMITS, wish, None)
     assert isinstance(outcome, Invalid)

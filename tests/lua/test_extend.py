@@ -43,9 +43,7 @@ async def test_an_earlier_deadline_is_not(warm: RedisReservations, redis: Redis)
     assert await redis.pttl(key_of(reservation)) > 29_000
 
 
-async def test_a_lapsed_reservation_is_not_revived(
-    warm: RedisReservations, redis: Redis
-) -> None:
+async def test_a_lapsed_reservation_is_not_revived(warm: RedisReservations, redis: Redis) -> None:
     """Gone is gone, though the index may still have its entry."""
     reservation = await reserved(warm)
     await redis.delete(key_of(reservation))

@@ -7,7 +7,10 @@ import pytest
 from reservesvc.reservations.scripts import NAMES, folder, load, source
 from tests.lua.headers import header_of
 
-_BINDING = re.compile(r"^local ((?:\w+, )*\w+) ?=\s+((?:(?:KEYS|ARGV)\[\d+\]|tonumber\(ARGV\[\d+\]\)|, |,\n +)+)$", re.M)
+_BINDING = re.compile(
+    r"^local ((?:\w+, )*\w+) ?=\s+((?:(?:KEYS|ARGV)\[\d+\]|tonumber\(ARGV\[\d+\]\)|, |,\n +)+)$",
+    re.MULTILINE,
+)
 
 
 def bindings(name: str, table: str) -> list[tuple[int, str]]:
