@@ -141,7 +141,7 @@ class Pipeline:
         connection = cast("Connection", self._pool.make_connection())  # type: ignore[no-untyped-call]  # redis-py
         try:
             async with asyncio.timeout(self._deadline_s):
-                await connection.connect()
+                await connection.connect()  # type: ignore[no-untyped-call]  # redis-py
                 await connection.send_command("INFO", "server")
                 run = run_of(await connection.read_response())
         except (RedisError, OSError, TimeoutError) as error:
