@@ -74,12 +74,12 @@ class EmbeddedRedis:
             make_private(self._data_dir)
             make_private(self._directory)
             make_private(self._socket_path.parent)
-            self._lock = await lock_directory(self._data_dir, self._lock_s)
+            lock = self._lock = await lock_directory(self._data_dir, self._lock_s)
         except OSError as error:
             message = f"The data directory {self._data_dir} cannot be used: {error}."
             raise ConfigError(message) from error
         try:
-            await self._launch(server)
+            await self._launch(server, lock)
         except BaseException:
             await self.stop()
             raise
@@ -88,15 +88,16 @@ class EmbeddedRedis:
         """Start the server again whenever it ends; runs until cancelled or stopped."""
         loop = asyncio.get_running_loop()
         wait_s = 0.0
-        while self._process is not None:
+        while (process := self._process) is not None:
             began_s = loop.time()
-            code = await self._process.wait()
+            code = await process.wait()
             if self._lock is None:
                 return
             wait_s = next_wait_s(wait_s, loop.time() - began_s)
             _log.error("embedded redis ended", code=code, restart_in_s=wait_s)
             await asyncio.sleep(wait_s)
-            await self._relaunch()
+            if self._lock is not None:
+                await self._relaunch(self._lock)
 
     async def stop(self) -> None:
         """Stop the server, which writes what it has to its files; harmless when repeated."""
@@ -109,11 +110,8 @@ class EmbeddedRedis:
             if lock is not None:
                 os.close(lock)
 
-    async def _launch(self, server: str) -> None:
-        """Start the server under our lock and wait for its first answer."""
-        if self._lock is None:
-            message = "the data directory is not locked"
-            raise RuntimeError(message)
+    async def _launch(self, server: str, lock: int) -> None:
+        """Start the server, which shares our lock, and wait for its first answer."""
         self._socket_path.unlink(missing_ok=True)
         with (self._directory / "redis.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -121,17 +119,17 @@ class EmbeddedRedis:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(self._lock,),
+                pass_fds=(lock,),
                 # Ctrl-C reaches the whole terminal group; the server must outlast our requests.
                 start_new_session=True,
             )
-        note_holders(self._lock, os.getpid(), self._process.pid)
+        note_holders(lock, os.getpid(), self._process.pid)
         await self._until_ready(self._process)
 
-    async def _relaunch(self) -> None:
+    async def _relaunch(self, lock: int) -> None:
         """Start the server again; a failure is logged and left to the next turn of `watch`."""
         try:
-            await self._launch(find_server())
+            await self._launch(find_server(), lock)
         except (ConfigError, UnavailableError, OSError) as error:
             _log.error("embedded redis not restarted", reason=str(error))
         else:

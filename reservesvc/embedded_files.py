@@ -21,16 +21,12 @@ def socket_path(directory: Path) -> Path:
     The other place is a directory of this user's among the temporary files, named after
     `directory`, so that the same data directory has the same socket every time.
     """
-    path = directory / "redis.sock"
-    if len(os.fsencode(path)) <= _SOCKET_PATH_MAX_BYTES:
-        return path
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
     name = f"reservesvc-{os.getuid()}-{digest}"
-    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108  (its mode is checked on use)
-        path = Path(parent) / name / "redis.sock"
-        if len(os.fsencode(path)) <= _SOCKET_PATH_MAX_BYTES:
-            break
-    return path
+    # The last always fits; whose directory it is, is checked before use.
+    parents = (directory, Path(tempfile.gettempdir()) / name, Path("/tmp") / name)  # noqa: S108
+    paths = (parent / "redis.sock" for parent in parents)
+    return next(path for path in paths if len(os.fsencode(path)) <= _SOCKET_PATH_MAX_BYTES)
 
 
 def make_private(directory: Path) -> None:

