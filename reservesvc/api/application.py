@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from reservesvc.api.auth import Keys
 from reservesvc.api.call import Check, Context, Route
-from reservesvc.api.middleware import adapt, front_door
+from reservesvc.api.middleware import for_strays, front_door
 from reservesvc.api.routes import ROUTES
 from reservesvc.apikeys import ApiKey
 from reservesvc.domain.wish import Limits
@@ -55,22 +56,15 @@ def build(
         deadline_s=deadline_ms / 1000,
         body_bytes_max=body_bytes_max,
     )
-    known: dict[web.AbstractRoute, Route] = {}
-    application = web.Application(
-        middlewares=[front_door(context, known)], client_max_size=body_bytes_max
-    )
+    application = web.Application(middlewares=[for_strays(context)], client_max_size=body_bytes_max)
     for route in ROUTES:
-        for added in _add(application.router, route):
-            known[added] = route
+        _add(application.router, route, front_door(context, route))
     return application
 
 
-def _add(router: web.UrlDispatcher, route: Route) -> list[web.AbstractRoute]:
+def _add(router: web.UrlDispatcher, route: Route, handler: Handler) -> None:
     """Add a route, with and without a trailing slash; what can be read has a head too."""
     methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
-    handler = adapt(route)
-    return [
-        router.add_route(method, path, handler)
-        for path in (route.path, f"{route.path}/")
-        for method in methods
-    ]
+    for path in (route.path, f"{route.path}/"):
+        for method in methods:
+            router.add_route(method, path, handler)

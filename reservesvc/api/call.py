@@ -122,7 +122,7 @@ class Route(Struct, frozen=True):
     method: str
     path: str
     """with the names of its parts in braces"""
-    handler: Callable[[Call], Awaitable[web.Response]]
+    handler: Callable[[Call], Awaitable[web.StreamResponse]]
     scope: RouteScope
     name: str
     """one name a route; part of what an Idempotency-Key is kept under"""

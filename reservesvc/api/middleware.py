@@ -4,7 +4,6 @@ In this order: an id, the key, the deadline, the handler, problems, the log line
 """
 
 import asyncio
-from collections.abc import Mapping
 from time import perf_counter
 
 from aiohttp import hdrs, web
@@ -15,54 +14,48 @@ from reservesvc.api.call import Call, Context, Route
 from reservesvc.api.routes import UNMATCHED
 
 REQUEST_ID = "Timekit-Request-Id"
-CALL = web.RequestKey("call", Call)
 _SERVER = "reservesvc"
 """in place of aiohttp's own line, which names its version and Python's"""
 
 
-def front_door(context: Context, routes: Mapping[web.AbstractRoute, Route]) -> Middleware:
-    """Return the middleware.
-
-    Args:
-        context: what calls share.
-        routes: the router's routes → the rows they came from.
-
-    """
+def front_door(context: Context, route: Route) -> Handler:
+    """Return what the router calls for `route`: its handler, behind the front door."""
     metrics = context.metrics
 
-    @web.middleware
-    async def pass_through(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def serve(request: web.Request) -> web.StreamResponse:
         began_s = perf_counter()
-        call = Call(request, context, routes.get(request.match_info.route, UNMATCHED))
-        request[CALL] = call
+        call = Call(request, context, route)
         metrics.in_flight += 1
         try:
-            reply = await _answer(call, handler)
+            reply = await _answer(call)
         finally:
             metrics.in_flight -= 1
         _finish(call, reply, perf_counter() - began_s)
         return reply
 
-    return pass_through
+    return serve
 
 
-def adapt(route: Route) -> Handler:
-    """Return the route's handler in the form the router takes."""
+def for_strays(context: Context) -> Middleware:
+    """Return the middleware that leads what no row takes to the front door as well."""
+    serve_stray = front_door(context, UNMATCHED)
 
-    async def handle(request: web.Request) -> web.StreamResponse:
-        return await route.handler(request[CALL])
+    @web.middleware
+    async def lead(request: web.Request, handler: Handler) -> web.StreamResponse:
+        is_stray = request.match_info.http_exception is not None
+        return await (serve_stray(request) if is_stray else handler(request))
 
-    return handle
+    return lead
 
 
-async def _answer(call: Call, handler: Handler) -> web.StreamResponse:
+async def _answer(call: Call) -> web.StreamResponse:
     context = call.context
     try:
         call.caller = context.keys.admit(
             call.request.headers.get(hdrs.AUTHORIZATION), call.route.scope
         )
         async with asyncio.timeout(context.deadline_s):
-            return await handler(call.request)
+            return await call.route.handler(call)
     except Exception as error:  # noqa: BLE001 - the last stop: every failure gets a reply
         return _failed(call, error)
 

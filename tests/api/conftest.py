@@ -1,6 +1,6 @@
 """Servers to send requests to: over stubs where the point is HTTP, over real stores otherwise."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,10 @@ Start = Callable[..., Awaitable[Http]]
 
 
 @pytest.fixture(autouse=True)
-def _plain_logs() -> None:
-    """Log as structlog does by itself, whatever another test configured."""
+def _plain_logs() -> Iterator[None]:
+    """Log as structlog does by itself, whatever a test configures."""
+    structlog.reset_defaults()
+    yield
     structlog.reset_defaults()
 
 

@@ -1,0 +1,256 @@
+"""Decoding: a readable message for every bad field at once, and never a failure."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from reservesvc.api import schemas
+from reservesvc.api.call import Route
+from reservesvc.api.routes import ROUTES
+from tests.api import ordinary
+from tests.api.client import ADA, BOOK, RESERVE, Http
+from tests.api.stubs import RESERVATION_ID, Stubs
+
+NUL = "must not contain the character U+0000"
+TIME = "must be an RFC 3339 time with an offset, such as 2026-12-01T10:00:00Z"
+WITH_BODY = [route for route in ROUTES if route.method in {"POST", "PUT"}]
+
+
+async def errors_of(http: Http, path: str, body: object) -> dict[str, list[str]]:
+    """Send a body that must be refused for its fields, and return what is said of them."""
+    answer = await http("POST", path, body)
+    assert (answer.status, answer.code) == (422, "invalid_fields"), answer.body
+    errors: dict[str, list[str]] = answer.json["errors"]
+    for message in (message for messages in errors.values() for message in messages):
+        assert message in answer.json["detail"]
+    return errors
+
+
+@pytest.mark.parametrize(
+    ("fields", "errors"),
+    [
+        ({"duration": "30"}, {"duration": "must be a whole number, not a string"}),
+        ({"duration": 1.5}, {"duration": "must be a whole number, not a number with a fraction"}),
+        ({"duration": True}, {"duration": "must be a whole number, not a boolean"}),
+        ({"duration": 0}, {"duration": "must be from 1 to 86400 seconds"}),
+        ({"duration": 10**30}, {"duration": "must be from 1 to 86400 seconds"}),
+        ({"reservation_time": []}, {"reservation_time": "must be a whole number, not a list"}),
+        ({"start": 5}, {"start": "must be a string, not a whole number"}),
+        ({"start": "2026-12-01T10:00:00"}, {"start": TIME}),
+        ({"end": "tomorrow"}, {"end": TIME}),
+        ({"end": RESERVE["start"]}, {"end": "must be after start"}),
+        ({"end": "2027-12-01T10:00:00Z"}, {"end": "must be at most 2678400 seconds after start"}),
+        ({"what": {}}, {"what": "must be a string, not an object"}),
+        ({"what": "a\0"}, {"what": NUL}),
+        ({"customer": []}, {"customer": "must be an object, not a list"}),
+        ({"customer": {"email": 1}}, {"customer.email": "must be a string"}),
+        ({"customer": {"more": {"a": ["\0"]}}}, {"customer.more.a.0": NUL}),
+        ({"customer": {"a\0b": 1}}, {"customer.a\\u0000b": NUL}),
+        ({"graph": "circle"}, {"graph": "must be one of: instant"}),
+        ({"quantity": 0}, {"quantity": "must be from 1 to the resource's capacity, 1"}),
+        (
+            {"duration": "x", "start": 1, "where": False, "customer": {"name": [], "phone": 5}},
+            {
+                "duration": "must be a whole number, not a string",
+                "start": "must be a string, not a whole number",
+                "where": "must be a string, not a boolean",
+                "customer.name": "must be a string",
+                "customer.phone": "must be a string",
+            },
+        ),
+    ],
+)
+async def test_every_bad_field_of_a_reservation_is_named(
+    http: Http, fields: dict[str, object], errors: dict[str, str]
+) -> None:
+    """Wrong types, wrong values and characters that cannot be kept, all in one reply."""
+    expected = {name: [f"{name} {rule}"] for name, rule in errors.items()}
+    assert await errors_of(http, "/v2/bookings/reserve", RESERVE | fields) == expected
+
+
+async def test_what_is_missing_is_named(http: Http) -> None:
+    """An empty body lacks everything that is required; null is as good as absent."""
+    expected = {"resource_id", "start", "end", "what", "where", "description"}
+    assert set(await errors_of(http, "/v2/bookings/reserve", {})) == expected
+    nulls = dict.fromkeys(RESERVE)
+    assert set(await errors_of(http, "/v2/bookings/reserve", nulls)) == expected
+
+
+async def test_the_nested_event_is_checked_as_the_fields_it_stands_for(http: Http) -> None:
+    """A bad field inside is called bad, not missing."""
+    event = {"start": 5, "end": "tomorrow", "what": [], "where": "W", "description": "D"}
+    body = {"resource_id": "room-1", "customer": ADA, "event": event}
+    assert await errors_of(http, "/v2/bookings", body) == {
+        "start": ["event.start must be a string, not a whole number"],
+        "end": [f"end {TIME}"],
+        "what": ["event.what must be a string, not a list"],
+    }
+    wrong = await errors_of(http, "/v2/bookings", BOOK | {"event": "now"})
+    assert wrong == {"event": ["event must be an object, not a string"]}
+
+
+async def test_top_level_fields_go_before_the_nested_events(http: Http) -> None:
+    """Where both are there, the newer form counts."""
+    answer = await http("POST", "/v2/bookings", BOOK | {"event": {"what": "Shave"}})
+    assert answer.data["event"]["what"] == "Haircut"
+
+
+async def test_a_reservation_id_of_a_wrong_type_is_a_field_error(http: Http) -> None:
+    """It is not taken for a direct booking."""
+    errors = await errors_of(http, "/v2/bookings", {"reservation_id": 5})
+    assert errors == {"reservation_id": ["reservation_id must be a string, not a whole number"]}
+
+
+async def test_duration_goes_before_its_alias(http: Http) -> None:
+    """`reservation_time` is Timekit's name; alone it counts."""
+    both = await http(
+        "POST", "/v2/bookings/reserve", RESERVE | {"duration": 5, "reservation_time": 9}
+    )
+    alias = await http("POST", "/v2/bookings/reserve", RESERVE | {"reservation_time": 9})
+    assert (both.data["duration"], alias.data["duration"]) == (5, 9)
+
+
+async def test_further_customer_fields_are_kept(http: Http) -> None:
+    """Only known fields have a type; a null one is absent."""
+    customer = {**ADA, "phone": None, "vip": True, "cars": [{"plate": "B-1"}]}
+    answer = await http("POST", "/v2/bookings/reserve", RESERVE | {"customer": customer})
+    assert answer.data["customer"] == {**ADA, "vip": True, "cars": [{"plate": "B-1"}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({}, {"reservation_id": "is required", "duration": "is required"}),
+        (
+            {"reservation_id": RESERVATION_ID, "duration": 0},
+            {"duration": "must be from 1 to 86400 seconds"},
+        ),
+        (
+            {"reservation_id": RESERVATION_ID, "duration": 86_401},
+            {"duration": "must be from 1 to 86400 seconds"},
+        ),
+        (
+            {"reservation_id": [], "duration": "1"},
+            {
+                "reservation_id": "must be a string, not a list",
+                "duration": "must be a whole number, not a string",
+            },
+        ),
+    ],
+)
+async def test_every_bad_field_of_an_extension_is_named(
+    http: Http, stubs: Stubs, body: object, errors: dict[str, str]
+) -> None:
+    """Nothing is asked of Redis before the request makes sense."""
+    answer = await http("PUT", "/v2/bookings/reserve/extend", body)
+    assert answer.status == 422
+    assert answer.json["errors"] == {name: [f"{name} {rule}"] for name, rule in errors.items()}
+    assert stubs.reservations.calls == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "room-1", "room-1.", ".01JD0000000000000000000000", f"{RESERVATION_ID.lower()}", "a\nb"],
+)
+async def test_what_can_be_no_reservations_id_is_a_404(http: Http, text: str) -> None:
+    """In a body as in a path."""
+    for method, path, body in (
+        ("POST", "/v2/bookings", BOOK | {"reservation_id": text}),
+        ("PUT", "/v2/bookings/reserve/extend", {"reservation_id": text, "duration": 5}),
+    ):
+        answer = await http(method, path, body)
+        assert (answer.status, answer.code) == (404, "reservation_not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/v2/projects", {}, "name"),
+        ("/v2/projects", {"name": " "}, "name"),
+        ("/v2/projects", {"name": "S", "slug": "No Good"}, "slug"),
+        ("/v2/projects", {"name": "S", "slug": "-s"}, "slug"),
+        ("/v2/projects", {"name": "S", "reservation_time": 0}, "reservation_time"),
+        ("/v2/projects", {"name": "S", "reservation_time": 86_401}, "reservation_time"),
+        ("/v2/projects", {"name": "S", "booking": {"graph": "circle"}}, "booking.graph"),
+        ("/v2/projects", {"name": "S", "booking": {"what": 1}}, "booking.what"),
+        ("/v2/projects", {"name": "S", "meta": {"a": "\0"}}, "meta.a"),
+        ("/v2/resources", {}, "name"),
+        ("/v2/resources", {"name": ""}, "name"),
+        ("/v2/resources", {"name": "R", "id": "a b"}, "id"),
+        ("/v2/resources", {"name": "R", "id": "a{b}"}, "id"),
+        ("/v2/resources", {"name": "R", "timezone": "Mars/Phobos"}, "timezone"),
+        ("/v2/resources", {"name": "R", "timezone": "../../etc/passwd"}, "timezone"),
+        ("/v2/resources", {"name": "R", "capacity": 0}, "capacity"),
+        ("/v2/resources", {"name": "R", "capacity": 1_001}, "capacity"),
+        ("/v2/resources", {"name": "R", "meta": []}, "meta"),
+    ],
+)
+async def test_bad_fields_of_projects_and_resources(
+    http: Http, stubs: Stubs, path: str, body: dict[str, object], field: str
+) -> None:
+    """Each is named, and nothing is stored."""
+    errors = await errors_of(http, path, body)
+    assert list(errors) == [field]
+    assert errors[field][0].startswith(field)
+    assert stubs.bookings.calls == []
+
+
+def test_the_slow_path_agrees_with_the_fast_one() -> None:
+    """What the compiled decoder takes, going field by field reads the same."""
+    good = BOOK | {"event": {"what": "W"}, "meta": {"a": [1]}, "quantity": 1}
+    fast = schemas.BOOK.decode(json.dumps(good).encode())
+    slow = schemas.BOOK.decode(json.dumps(good | {"graph": 5}).encode())
+    assert fast.errors == {}
+    assert slow.value == fast.value
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+names = sorted(schemas.RESERVE.names | schemas.BOOK.names | schemas.PROJECT.names)
+bodies = st.dictionaries(st.sampled_from(names) | st.text(), anything, max_size=6).map(json.dumps)
+
+
+@pytest.mark.parametrize("route", WITH_BODY, ids=lambda route: route.name)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@example(sent=json.dumps({"customer": {"\ud800": "\udfff"}}))
+@example(sent=json.dumps({"what": "\u2028", "meta": {"": {"": -(2**63)}}}))
+@given(sent=bodies)
+async def test_no_json_makes_the_service_fail(http: Http, route: Route, sent: str) -> None:
+    """Random fields of random JSON, alone and over a good body: never a 5xx."""
+    method, path, good = ordinary.to(route)
+    alone = await http(method, path, sent.encode())
+    assert alone.status < 500, alone.body
+    if isinstance(good, dict):
+        over = json.dumps(good).removesuffix("}") + "," + sent.removeprefix("{")
+        mixed = await http(method, path, over.encode())
+        assert mixed.status < 500, mixed.body
+
+
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    sent=st.binary(max_size=64) | st.binary(max_size=32).map(lambda data: b'{"a":"' + data + b'"}')
+)
+async def test_no_bytes_make_the_service_fail(http: Http, sent: bytes) -> None:
+    """Random bytes are refused, or are JSON by chance."""
+    answer = await http("POST", "/v2/bookings/reserve", sent)
+    assert answer.status in {400, 422}
+
+
+def test_null_is_absent_for_every_schema() -> None:
+    """No field of any body has to be there."""
+    decoders: tuple[Any, ...] = (
+        schemas.RESERVE, schemas.BOOK, schemas.EXTEND, schemas.PROJECT, schemas.RESOURCE,
+    )  # fmt: skip
+    for decoder in decoders:
+        nulls = json.dumps(dict.fromkeys(decoder.names)).encode()
+        assert decoder.decode(nulls) == decoder.decode(b"{}")
