@@ -21,6 +21,7 @@ local _, ENDED_TTL_MS = ARGV[1], ARGV[2]
 --@include clock
 --@include document
 --@include entries
+--@include unsettled
 
 local document = redis.call('GET', KEY_RESERVATION)
 if not document then

@@ -28,6 +28,7 @@ local RUN, FROM, START, END, QUANTITY, NONCE, GRACE_MS =
 
 --@include clock
 --@include entries
+--@include unsettled
 --@include index
 
 local ulid = string.sub(KEY_RESERVATION, -26)

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -28,5 +29,15 @@ def parse(text: str) -> int | None:
 
 def render(epoch_ms: int) -> str:
     """Return `epoch_ms` as `YYYY-MM-DDTHH:MM:SS.mmmZ`, always `WIDTH` characters."""
-    instant = EPOCH + timedelta(milliseconds=epoch_ms)
-    return instant.isoformat(timespec="milliseconds")[:23] + "Z"
+    minute, ms = divmod(epoch_ms, 60_000)
+    return f"{_minute(minute)}{_SECONDS[ms // 1000]}{_MILLISECONDS[ms % 1000]}"
+
+
+# Rendered for every request, several times: most are of the same few minutes.
+_SECONDS = [f"{second:02}." for second in range(60)]
+_MILLISECONDS = [f"{ms:03}Z" for ms in range(1000)]
+
+
+@lru_cache(4096)
+def _minute(epoch_minute: int) -> str:
+    return (EPOCH + timedelta(minutes=epoch_minute)).isoformat()[: len("2026-12-01T10:00:")]
