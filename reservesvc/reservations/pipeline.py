@@ -28,6 +28,9 @@ from reservesvc.reservations.scripts import Script
 Argument = str | bytes | int
 REDIS = "redis"
 
+# Its stub says one argument, and means any number.
+_pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
+
 PENDING_MAX = 10_000
 """calls waiting for a reply; more would only wait past their deadline"""
 JOINED_MAX = 16
@@ -91,12 +94,12 @@ class Pipeline:
         begun_s = loop.time()
         link = self._link or await self._connect()
         values = (len(keys), *keys, link.run, *arguments)
-        reply = await link.send(frame(b"EVALSHA", script.sha, *values))
+        reply = await link.send(_pack((b"EVALSHA", script.sha, *values)))
         if isinstance(reply, hiredis.ReplyError):
             if not str(reply).startswith("NOSCRIPT"):
                 raise refusal(reply)
             # It did not run; EVAL runs it and lets Redis remember it for the next EVALSHA.
-            reply = await link.send(frame(b"EVAL", script.body, *values))
+            reply = await link.send(_pack((b"EVAL", script.body, *values)))
             if isinstance(reply, hiredis.ReplyError):
                 raise refusal(reply)
         if self._observe:
@@ -107,7 +110,7 @@ class Pipeline:
     async def command(self, *arguments: Argument) -> Any:  # noqa: ANN401  a reply is whatever Redis says
         """Send one plain command and return its reply; raises as `call` does."""
         link = self._link or await self._connect()
-        reply = await link.send(frame(*arguments))
+        reply = await link.send(_pack(arguments))
         if isinstance(reply, hiredis.ReplyError):
             raise refusal(reply)
         return reply
@@ -245,15 +248,6 @@ class _Link(asyncio.Protocol):
         self._waiting.clear()
         self._unsent.clear()
         self.on_lost()
-
-
-def frame(*arguments: Argument) -> bytes:
-    """Return a command as Redis reads it (Redis docs, RESP: an array of bulk strings)."""
-    parts = [b"*%d\r\n" % len(arguments)]
-    for argument in arguments:
-        text = argument if isinstance(argument, bytes) else str(argument).encode()
-        parts.append(b"$%d\r\n%b\r\n" % (len(text), text))
-    return b"".join(parts)
 
 
 def run_of(info: Any) -> str:  # noqa: ANN401  a reply is whatever Redis says
