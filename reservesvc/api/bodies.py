@@ -14,21 +14,18 @@ async def read(request: web.Request, bytes_max: int, deadline_s: float) -> bytes
     """Return the body.
 
     Raises:
-        RefusedError: 408 when it drips in too slowly, 413 when it is too large, 415 when it
-            is compressed (a small body could unpack to a very large one).
+        RefusedError: 400 when it breaks off, 408 when it drips in too slowly, 413 when it is
+            too large, 415 when it is compressed (a small body could unpack to a large one).
 
     """
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
         raise RefusedError(_UNSUPPORTED_ENCODING)
     if (request.content_length or 0) > bytes_max:
         raise RefusedError(_too_large(bytes_max))
-    content = request.content
-    # Nearly every body has arrived together with its headers.
-    body = (
-        content.read_nowait(-1)
-        if content.is_eof()
-        else await _arriving(request, bytes_max, deadline_s)
-    )
+    if request.content.is_eof():  # nearly every body has arrived together with its headers
+        body = request.content.read_nowait(-1)
+    else:
+        body = await _arriving(request, bytes_max, deadline_s)
     if len(body) > bytes_max:
         raise RefusedError(_too_large(bytes_max))
     return body
@@ -44,6 +41,8 @@ async def _arriving(request: web.Request, bytes_max: int, deadline_s: float) -> 
                     break
     except TimeoutError:
         raise RefusedError(_REQUEST_TIMEOUT) from None
+    except (ConnectionError, web.RequestPayloadError):
+        raise RefusedError(_CUT_OFF) from None
     return bytes(body)
 
 
@@ -56,6 +55,12 @@ _UNSUPPORTED_ENCODING = Problem(
 _REQUEST_TIMEOUT = Problem(
     code="request_timeout",
     detail="The body did not arrive in time; send the request again.",
+    closes=True,
+)
+
+_CUT_OFF = Problem(
+    code="malformed_json",
+    detail="The body ended before it was whole; send the request again.",
     closes=True,
 )
 

@@ -25,13 +25,8 @@ _SLUG_ROOM = 50
 
 async def create(call: Call) -> web.Response:
     """Create a project."""
-    decoded = await call.decode(schemas.PROJECT)
-    if decoded.value.name is None:
-        decoded.errors.setdefault("name", [f"name {REQUIRED}"])
+    project = await _new(call)
     key = call.idempotency()
-    project_id = call.stores.ids.uuid()
-    fresh = Project(id=project_id, name="", slug="")
-    project = _changed(fresh, decoded, call.limits.duration_s_max)
     with changes.to_settings(call.stores):
         outcome = await _insert(call, project, key)
     match outcome:
@@ -40,7 +35,7 @@ async def create(call: Call) -> web.Response:
         case KeyReused():
             return call.refuse(outcome)
         case _:
-            headers = changes.replayed(outcome.id != project_id)
+            headers = changes.replayed(outcome.id != project.id)
             return replies.data(render.project(outcome), 201, headers)
 
 
@@ -86,6 +81,14 @@ def slug_of(name: str) -> str:
     """Return the slug that follows from a project's name."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:_SLUG_ROOM].strip("-") or "project"
+
+
+async def _new(call: Call) -> Project:
+    decoded = await call.decode(schemas.PROJECT)
+    if decoded.value.name is None:
+        decoded.errors.setdefault("name", [f"name {REQUIRED}"])
+    fresh = Project(id=call.stores.ids.uuid(), name="", slug="")
+    return _changed(fresh, decoded, call.limits.duration_s_max)
 
 
 async def _insert(

@@ -57,16 +57,7 @@ async def live(call: Call) -> web.Response:
 async def extend(call: Call) -> web.Response:
     """Move the deadline of a reservation."""
     call.verb = "extend"
-    body, errors = await call.decode(schemas.EXTEND)
-    for name in ("reservation_id", "duration"):
-        if getattr(body, name) is None:
-            errors.setdefault(name, [f"{name} {REQUIRED}"])
-    duration_s, most = body.duration or 0, call.limits.duration_s_max
-    if not 1 <= duration_s <= most:
-        errors.setdefault("duration", [f"duration must be from 1 to {most} seconds"])
-    if errors:
-        raise RefusedError(invalid(errors))
-    reservation_id = identify(call, body.reservation_id or "")
+    reservation_id, duration_s = await _extension(call)
     outcome = await flow_extend.extend(call.stores, reservation_id, duration_s)
     if isinstance(outcome, Extended):
         call.outcome = "extended"
@@ -100,6 +91,25 @@ def identify(call: Call, text: str) -> ReservationId:
     call.facts["reservation_id"] = text
     call.facts["resource_id"] = reservation_id.resource_id
     return reservation_id
+
+
+async def _extension(call: Call) -> tuple[ReservationId, int]:
+    """Return which reservation is to be extended, and for how many seconds.
+
+    Raises:
+        RefusedError: 422, naming every field that is wrong; 404, it can be no reservation.
+
+    """
+    body, errors = await call.decode(schemas.EXTEND)
+    for name in ("reservation_id", "duration"):
+        if getattr(body, name) is None:
+            errors.setdefault(name, [f"{name} {REQUIRED}"])
+    duration_s, most_s = body.duration or 0, call.limits.duration_s_max
+    if not 1 <= duration_s <= most_s:
+        errors.setdefault("duration", [f"duration must be from 1 to {most_s} seconds"])
+    if errors:
+        raise RefusedError(invalid(errors))
+    return identify(call, body.reservation_id or ""), duration_s
 
 
 def _asked_resource(call: Call) -> str:

@@ -19,16 +19,10 @@ from reservesvc.domain.wish import REQUIRED
 
 async def create(call: Call) -> web.Response:
     """Register a resource, under the id in the body or a new one."""
-    body, errors = await call.decode(schemas.RESOURCE)
-    if body.name is None:
-        errors.setdefault("name", [f"name {REQUIRED}"])
-    if body.id is not None and not is_resource_id(body.id):
-        errors.setdefault("id", [f"id {RESOURCE_ID_RULE}"])
+    resource = await _new(call)
     key, store = call.idempotency(), call.stores.bookings
-    fresh = Resource(id=body.id or call.stores.ids.uuid(), name="")
-    resource = _changed(fresh, Decoded(body, errors))
-    # A given id that exists can only come back by its Idempotency-Key.
-    known = key is not None and body.id is not None and await store.resource(body.id) is not None
+    # An id that is there already can only be answered by its Idempotency-Key.
+    known = key is not None and await store.resource(resource.id) is not None
     with changes.to_settings(call.stores):
         outcome = await store.create_resource(resource, key)
     match outcome:
@@ -74,6 +68,16 @@ async def delete(call: Call) -> web.Response:
     if not deleted:
         return call.refuse(NotFound(model="Resource", id=resource_id))
     return replies.no_content()
+
+
+async def _new(call: Call) -> Resource:
+    decoded = await call.decode(schemas.RESOURCE)
+    body, errors = decoded
+    if body.name is None:
+        errors.setdefault("name", [f"name {REQUIRED}"])
+    if body.id is not None and not is_resource_id(body.id):
+        errors.setdefault("id", [f"id {RESOURCE_ID_RULE}"])
+    return _changed(Resource(id=body.id or call.stores.ids.uuid(), name=""), decoded)
 
 
 async def _stored(call: Call) -> Resource:

@@ -4,8 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from aiohttp import web
-from aiohttp.test_utils import TestClient
+from aiohttp import ClientSession, web
 from multidict import CIMultiDictProxy
 
 from reservesvc.api.application import build
@@ -51,14 +50,16 @@ class Answer(NamedTuple):
 class Http(NamedTuple):
     """Sends requests to one server."""
 
-    client: TestClient[web.Request, web.Application]
+    session: ClientSession
+    port: int
 
     async def __call__(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
         """Send a request; `body` is sent as JSON, bytes as they are; `_` in headers is `-`."""
         sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with self.client.request(
-            method, path, data=sent, headers=names, allow_redirects=False
+        url = f"http://127.0.0.1:{self.port}{path}"
+        async with self.session.request(
+            method, url, data=sent, headers=names, allow_redirects=False
         ) as reply:
             return Answer(reply.status, reply.headers, await reply.read())
 

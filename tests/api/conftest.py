@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 import structlog
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import ClientSession, web
 from redis.asyncio import Redis
 
 from reservesvc.api.application import SERVER_OPTIONS
@@ -41,9 +40,12 @@ async def serve() -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
         async def start(app: web.Application) -> Http:
-            server = TestServer(app)
-            await server.start_server(**SERVER_OPTIONS)
-            return Http(await stack.enter_async_context(TestClient(server)))
+            runner = web.AppRunner(app, **SERVER_OPTIONS)
+            stack.push_async_callback(runner.cleanup)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            session = await stack.enter_async_context(ClientSession())
+            return Http(session, runner.addresses[0][1])
 
         yield start
 

@@ -3,7 +3,9 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
+from reservesvc.metrics import Metrics
 from tests.api.client import BODY_BYTES_MAX, RESERVE, Http
 from tests.api.conftest import Start
 from tests.api.stubs import Stubs
@@ -13,7 +15,7 @@ PATH = "/v2/bookings/reserve"
 
 async def raw(http: Http, request: bytes) -> bytes:
     """Send bytes as they are and return everything that comes back until the end."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", http.client.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
     writer.write(request)
     reply = await reader.readuntil(b"}")
     writer.close()
@@ -31,6 +33,22 @@ async def test_a_dripping_body_times_out(start: Start) -> None:
     assert b"Connection: close" in reply
 
 
+async def test_a_client_that_goes_away_is_no_failure(start: Start) -> None:
+    """A body that breaks off is the client's doing; the log says so without a traceback."""
+    metrics = Metrics()
+    http = await start(metrics=metrics)
+    with capture_logs() as logs:
+        _, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        writer.write(f"POST {PATH} HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n".encode())
+        async with asyncio.timeout(5):
+            while not metrics.in_flight:
+                await asyncio.sleep(0)
+            writer.transport.abort()
+            while metrics.in_flight:
+                await asyncio.sleep(0)
+    assert [(entry["event"], entry["outcome"]) for entry in logs] == [("request", "malformed_json")]
+
+
 async def test_a_body_in_pieces_is_read_whole(http: Http, stubs: Stubs) -> None:
     """A chunked body is as good as one of known length."""
 
@@ -39,7 +57,7 @@ async def test_a_body_in_pieces_is_read_whole(http: Http, stubs: Stubs) -> None:
         await asyncio.sleep(0)
         yield b'"start": "2026-12-01T10:00:00Z", "end": "2026-12-01T11:00:00Z"}'
 
-    async with http.client.post(PATH, data=pieces()) as reply:
+    async with http.session.post(f"http://127.0.0.1:{http.port}{PATH}", data=pieces()) as reply:
         assert reply.status == 201
     assert stubs.reservations.calls
 

@@ -239,7 +239,7 @@ async def test_odd_bytes_in_a_url_are_no_failure(
     """Whatever bytes a URL holds: a reply below 500."""
     stubs.bookings.will("project", None)
     request = with_a_gap.encode().replace(b"%s", part) + b" HTTP/1.1\r\nHost: h\r\n\r\n"
-    reader, writer = await asyncio.open_connection("127.0.0.1", http.client.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
     writer.write(request)
     reply = await reader.readline()
     writer.close()
