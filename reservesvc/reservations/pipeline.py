@@ -267,10 +267,12 @@ def refusal(reply: Exception) -> UnavailableError:
 
 def connect_reason(error: Exception) -> str:
     """Return why no connection came about, without the URL and its password."""
-    if isinstance(error, AuthenticationError):
+    # redis-py wraps what happened while connecting into one more error.
+    kinds = (error, error.__cause__)
+    if any(isinstance(kind, AuthenticationError) for kind in kinds):
         return "does not accept the name and password in RESERVESVC_REDIS_URL"
-    if isinstance(error, BusyLoadingError):
+    if any(isinstance(kind, BusyLoadingError) for kind in kinds):
         return REFUSALS["LOADING"]
-    if isinstance(error, RedisTimeoutError | TimeoutError):
+    if any(isinstance(kind, RedisTimeoutError | TimeoutError) for kind in kinds):
         return "did not answer in time while connecting"
     return "cannot be connected to; is it running where RESERVESVC_REDIS_URL says?"
