@@ -179,6 +179,22 @@ async def test_a_load_from_before_a_change_is_not_shared(
     assert fake.loads == ["p", "p"]
 
 
+async def test_a_load_from_before_a_change_ends_last(
+    fake: FakeStore, cached: CachedSettings
+) -> None:
+    """An old load that is overtaken by a new one does not put its value back."""
+    fake.held_back = release_early = asyncio.Event()
+    early = await start(cached.project("p"))
+    fake.projects["p"] = project("p", reservation_time=60)
+    cached.forget()
+    fake.held_back = None
+    assert await cached.project("p") == fake.projects["p"]
+    release_early.set()
+    assert await early == project("p")
+    assert await cached.project("p") == fake.projects["p"]
+    assert fake.loads == ["p", "p"]
+
+
 async def test_a_caller_who_gives_up_leaves_the_load_to_others(
     fake: FakeStore, cached: CachedSettings
 ) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -52,6 +54,13 @@ def raw(path: Path, sql: str) -> list[tuple[object, ...]]:
     """Return what `sql` gives on a connection of its own."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(sql).fetchall()
+
+
+def is_free_for_others(path: Path) -> bool:
+    """Tell whether another connection could write at this very moment."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        return connection.in_transaction
 
 
 class Gate(threading.Event):
@@ -139,6 +148,16 @@ async def test_a_broken_rule_of_the_schema_changes_nothing(store: SqliteBookingS
     assert await store.booking(first.id) == first
 
 
+async def test_an_error_of_the_callers_changes_nothing(
+    store: SqliteBookingStore, path: Path
+) -> None:
+    """An exception that is not SQLite's undoes the transaction as well, and at once."""
+    with pytest.raises(UnicodeEncodeError):
+        await store.book(booking(what="\ud800"), 0, None)
+    assert is_free_for_others(path)
+    assert raw(path, "SELECT count(*) FROM resource_fences") == [(0,)]
+
+
 async def test_an_unknown_error_is_a_sentence(store: SqliteBookingStore, faults: Faults) -> None:
     """An error nobody foresaw leaks neither SQL nor values."""
     faults.at["INSERT INTO bookings"] = failing(sqlite3.SQLITE_MISUSE)
@@ -149,13 +168,14 @@ async def test_an_unknown_error_is_a_sentence(store: SqliteBookingStore, faults:
 
 @pytest.mark.parametrize(("fault", "is_repeat"), [(failing(), False), (failing_afterwards(), True)])
 async def test_a_failed_commit_is_an_unknown_outcome(
-    store: SqliteBookingStore, faults: Faults, fault: Fault, *, is_repeat: bool
+    store: SqliteBookingStore, faults: Faults, path: Path, fault: Fault, *, is_repeat: bool
 ) -> None:
     """Whether or not it was done, it is said to be unknown, and repeating resolves it."""
     faults.at["COMMIT"] = fault
     first = booking()
     with pytest.raises(OutcomeUnknownError):
         await store.book(first, 0, None)
+    assert is_free_for_others(path)
     faults.at.clear()
     assert await store.book(first, 0, None) == Booked(booking=first, repeated=is_repeat)
 
@@ -186,10 +206,13 @@ async def test_a_failed_read_is_unavailable(store: SqliteBookingStore, faults: F
 
 async def test_a_read_that_takes_too_long_is_given_up(store: SqliteBookingStore) -> None:
     """No search keeps other reads waiting for longer than the limit."""
-    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT sum(x) FROM n"
+    long = """
+        WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 30000000)
+        SELECT sum(x) FROM n
+    """
     begun_s = time.monotonic()
     with pytest.raises(UnavailableError, match="took too long"):
-        await store._database.read(lambda connection: connection.execute(endless).fetchone())
+        await store._database.read(lambda connection: connection.execute(long).fetchone())
     assert time.monotonic() - begun_s < BUSY_S + 1
     assert await store.booking("any") is None
 
@@ -246,6 +269,22 @@ async def test_a_replaced_file_takes_no_bookings(store: SqliteBookingStore, path
     with pytest.raises(UnavailableError, match="was replaced"):
         await store.book(booking(), 0, None)
     assert path.stat().st_size == 0
+
+
+async def test_a_second_store_leaves_the_first_its_locks(
+    store: SqliteBookingStore, path: Path
+) -> None:
+    """Opening the file again in one process does not drop the locks that process has on it.
+
+    Without them another program would take itself for the only one, and remove the log.
+    """
+    await (await SqliteBookingStore.open(path)).close()
+    first = booking()
+    await store.book(first, 0, None)
+    look = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM projects')"
+    subprocess.run([sys.executable, "-c", look, str(path)], check=True)
+    assert path.with_name("bookings.sqlite-wal").exists()
+    assert await store.booking(first.id) == first
 
 
 async def test_reads_do_not_wait_for_writes(store: SqliteBookingStore, commit_gate: Gate) -> None:

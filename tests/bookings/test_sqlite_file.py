@@ -130,6 +130,20 @@ async def test_a_store_that_could_not_be_opened_can_be_opened_later(path: Path) 
     await open_and_close(path)
 
 
+@pytest.mark.parametrize("statement", ["PRAGMA synchronous", "PRAGMA user_version"])
+async def test_a_store_that_could_not_be_opened_leaves_no_file_open(
+    path: Path, statement: str
+) -> None:
+    """Trying to open it again and again does not use up the process's files."""
+    faults = Faults()
+    faults.at[statement] = failing()
+    open_before = len(list(Path("/dev/fd").iterdir()))
+    with pytest.raises(UnavailableError) as caught:
+        await SqliteBookingStore.open(path, connection_class=faults.connection_class())
+    assert len(list(Path("/dev/fd").iterdir())) == open_before
+    assert "could not be read or written" in caught.value.detail
+
+
 async def test_an_older_schema_is_migrated_step_by_step(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
