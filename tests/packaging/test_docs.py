@@ -12,6 +12,12 @@ from reservesvc import __version__
 from reservesvc.config_table import as_markdown
 from tests.packaging.project import ROOT, pyproject
 
+_PAGES = sorted(
+    str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("[dl]*/*.md"))
+)
+_CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 _LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 
@@ -26,6 +32,53 @@ def test_files_that_a_page_names_exist(page: str) -> None:
     text = (ROOT / page).read_text()
     named = re.findall(r"`((?:reservesvc|lua|docs|deploy|tests|requirements|\.ci)/[\w./-]+)`", text)
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    """A relative link is the path of a file, and its fragment a heading there."""
+    path = ROOT / page
+    broken = [
+        link
+        for link in _LINK.findall(_CODE.sub("", path.read_text()))
+        if not link.startswith("https://") and not leads_somewhere(path, link)
+    ]
+    assert broken == []
+
+
+def leads_somewhere(page: Path, link: str) -> bool:
+    """Tell whether the relative `link` on `page` has an end."""
+    name, _, fragment = link.partition("#")
+    target = (page.parent / name).resolve() if name else page
+    return target.exists() and (not fragment or fragment in anchors(target))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what the headings of `page` can be linked as (GitHub's rule)."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings: list[str] = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_a_link_to_nowhere_is_seen(tmp_path: Path) -> None:
+    """Neither a missing file nor a missing heading passes for one that is there."""
+    page = tmp_path / "page.md"
+    page.write_text("# One, two\n")
+    links = ("#one-two", "page.md#one-two", "page.md#three", "other.md")
+    assert [leads_somewhere(page, link) for link in links] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_tests_that_a_page_names_exist(page: str) -> None:
+    """A promise that names its test names one that is run."""
+    named = _TEST.findall((ROOT / page).read_text())
+    assert [f"{file}::{name}" for file, name in named if not has_test(ROOT / file, name)] == []
+
+
+def has_test(file: Path, name: str) -> bool:
+    """Tell whether `file` has the test `name`, or any where no name is given."""
+    defined = rf"^(async )?def {name}\b" if name else r"^(async )?def test_"
+    return file.exists() and re.search(defined, file.read_text(), re.MULTILINE) is not None
 
 
 def test_the_changelog_knows_the_version() -> None:
