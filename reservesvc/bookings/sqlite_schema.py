@@ -76,8 +76,7 @@ def _take(connection: sqlite3.Connection, step: Step) -> None:
     try:
         connection.executescript(f"BEGIN IMMEDIATE; {step.script}; {mark} COMMIT;")
     except sqlite3.Error:
-        if connection.in_transaction:
-            connection.rollback()
+        connection.rollback()
         raise
 
 

@@ -229,6 +229,23 @@ async def test_a_failed_load_that_nobody_waits_for_is_quiet(
     assert await cached.project("p") == fake.projects["p"]
 
 
+async def test_a_load_cancelled_at_the_end_is_quiet(
+    fake: FakeStore, cached: CachedSettings
+) -> None:
+    """A server that stops cancels its loads; that is no error to report."""
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    fake.held_back = asyncio.Event()
+    waiting = await start(cached.project("p"))
+    for task in asyncio.all_tasks() - {asyncio.current_task(), waiting}:
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert reported == []
+    fake.held_back = None
+    assert await cached.project("p") == fake.projects["p"]
+
+
 async def test_an_unreachable_store_is_said_so(fake: FakeStore, cached: CachedSettings) -> None:
     """What was never read cannot be guessed; once the store is back it is read."""
     fake.is_down = True
