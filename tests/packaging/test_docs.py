@@ -81,6 +81,15 @@ def has_test(file: Path, name: str) -> bool:
     return file.exists() and re.search(defined, file.read_text(), re.MULTILINE) is not None
 
 
+def test_every_script_is_introduced() -> None:
+    """lua/README.md links each script and names each include."""
+    text = " ".join((ROOT / "lua" / "README.md").read_text().split())
+    scripts = {path.name for path in (ROOT / "lua").glob("*.lua")}
+    includes = {path.stem for path in (ROOT / "lua" / "include").glob("*.lua")}
+    assert scripts - set(_LINK.findall(text)) == set()
+    assert {name for name in includes if f"`{name}` (" not in text} == set()
+
+
 def test_the_changelog_knows_the_version() -> None:
     """What is not released stands first; a released version has its own heading."""
     headings = re.findall(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
