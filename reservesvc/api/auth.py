@@ -91,10 +91,10 @@ def presented(authorization: str) -> bytes | None:
 
 def _password(credentials: str) -> bytes | None:
     try:
-        _, colon, password = b64decode(credentials, validate=True).partition(b":")
+        _user, _, password = b64decode(credentials, validate=True).partition(b":")
     except (Base64Error, ValueError):
         return None
-    return password if colon else None
+    return password
 
 
 _UNAUTHORIZED = Problem(

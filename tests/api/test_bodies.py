@@ -70,6 +70,13 @@ async def test_the_largest_body(http: Http, length: int) -> None:
     assert (answer.status, answer.code) == expected
 
 
+async def test_a_body_that_says_it_is_too_large_is_not_waited_for(http: Http) -> None:
+    """Content-Length alone is enough to refuse."""
+    head = f"POST {PATH} HTTP/1.1\r\nHost: h\r\nContent-Length: {BODY_BYTES_MAX + 1}\r\n\r\n"
+    reply = await raw(http, head.encode())
+    assert reply.startswith(b"HTTP/1.1 413 ")
+
+
 async def test_an_endless_body_is_cut_off(http: Http) -> None:
     """A chunked body without an end is refused as soon as it is too large."""
     head = f"POST {PATH} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".encode()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reservesvc.api import schemas
 from reservesvc.api.call import Route
+from reservesvc.api.problems import RefusedError
 from reservesvc.api.routes import ROUTES
 from tests.api import ordinary
 from tests.api.client import ADA, BOOK, RESERVE, Http
@@ -205,6 +206,12 @@ def test_the_slow_path_agrees_with_the_fast_one() -> None:
     slow = schemas.BOOK.decode(json.dumps(good | {"graph": 5}).encode())
     assert fast.errors == {}
     assert slow.value == fast.value
+
+
+def test_unknown_fields_must_be_utf_8_too() -> None:
+    """The compiled decoder skips over what it does not know; that must not let bytes through."""
+    with pytest.raises(RefusedError, match="not UTF-8"):
+        schemas.RESERVE.decode(b'{"unknown": "\xff"}')
 
 
 anything = st.recursive(
