@@ -23,15 +23,18 @@ local _, DURATION_MS, LIFE_MS = ARGV[1], ARGV[2], ARGV[3]
 
 --@include clock
 --@include document
+--@include entries
+--@include unsettled
 
 local document = redis.call('GET', KEY_RESERVATION)
 if not document then
   return {'gone', redis.call('GET', KEY_ENDED) or ''}
 end
-local _, end_ms, quantity = place_of(document)
+local start_ms, end_ms, quantity = place_of(document)
 local ulid = string.sub(KEY_RESERVATION, -26)
 if not redis.call('ZSCORE', KEY_SLOTS, 'r:' .. end_ms .. ':' .. quantity .. ':' .. ulid) then
-  return {'unsettled'}
+  -- Without a place in the index it holds nothing: somebody deleted the index by hand.
+  return find_unsettled(KEY_SLOTS, start_ms, ulid) and {'unsettled'} or {'gone', ''}
 end
 local now_ms = read_clock()
 local expires_ms = now_ms + DURATION_MS

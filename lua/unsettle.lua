@@ -46,7 +46,9 @@ local settled = FROM .. place
 local before = redis.call('ZSCORE', KEY_SLOTS, settled) and settled
   or find_unsettled(KEY_SLOTS, START, ulid)
 if not before then
-  return {'cold'}
+  -- A reservation without a place in a warm index holds nothing (somebody deleted the index
+  -- by hand); of a booking the store knows better.
+  return is_reservation and {'gone', ''} or {'cold'}
 end
 
 -- Add before removing: a sorted set that runs empty loses its TTL.

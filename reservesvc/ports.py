@@ -13,6 +13,7 @@ from reservesvc.domain.booking import Booking, BookingQuery
 from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import (
     Booked,
+    Busy,
     Changed,
     Cold,
     Ended,
@@ -103,7 +104,7 @@ class ReservationStore(Protocol):
         """Remove the entry, end its reservation; False where a resync did it already."""
         ...
 
-    async def resync_begin(self, resource_id: str) -> tuple[str, int]:
+    async def resync_begin(self, resource_id: str) -> tuple[str, int] | Busy:
         """Take a ticket for a resync; return it and the earliest end its snapshot must have."""
         ...
 

@@ -38,6 +38,10 @@ class Cold(Outcome, frozen=True, kw_only=True):
     """The index cannot judge the slot; resync the resource and ask again."""
 
 
+class Busy(Outcome, frozen=True, kw_only=True):
+    """Another server is resyncing the resource; look again in a moment."""
+
+
 class Taken(Outcome, frozen=True, kw_only=True):
     """Something blocks the slot."""
 

@@ -3,7 +3,8 @@
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.outcomes import Changed, Cold, FenceMoved, NotFound, NotOpen, Pending
-from reservesvc.flow.resync import ATTEMPTS, kept_cold, resync
+from reservesvc.flow.fenced import fenced
+from reservesvc.flow.resync import ATTEMPTS, kept_cold
 from reservesvc.flow.settle import settle
 from reservesvc.ports import Stores
 
@@ -34,17 +35,28 @@ async def act(stores: Stores, booking_id: str, action: str) -> Changed | NotOpen
 
 async def _change(
     stores: Stores, booking: Booking, state: str
-) -> Changed | Cold | FenceMoved | NotOpen | NotFound:
+) -> Changed | FenceMoved | NotOpen | NotFound:
     """Change the booking's state; with its entry unsettled where it gives its slot back."""
     if GRAPHS[booking.graph].blocks(state) == booking.blocks:
         return await stores.bookings.change_state(booking, state, None, None)
-    pending = await stores.reservations.unsettle_booking(booking.entry)
-    outcome: Changed | Cold | FenceMoved | NotOpen | NotFound = Cold()
-    if isinstance(pending, Pending):
-        outcome = await stores.bookings.change_state(booking, state, pending.fence, pending.now_ms)
-        if not isinstance(outcome, FenceMoved):
-            current = None if isinstance(outcome, NotFound) else outcome.booking
+
+    async def unsettle() -> Pending | Cold | NotOpen | NotFound:
+        pending = await stores.reservations.unsettle_booking(booking.entry)
+        return pending if isinstance(pending, Pending) else await _moved_on(stores, booking)
+
+    async def decide(pending: Pending) -> Changed | NotOpen | NotFound | FenceMoved:
+        decision = await stores.bookings.change_state(booking, state, pending.fence, pending.now_ms)
+        if not isinstance(decision, FenceMoved):
+            current = None if isinstance(decision, NotFound) else decision.booking
             await settle(stores, booking.entry, pending, current)
-    if isinstance(outcome, Cold | FenceMoved):
-        await resync(stores, booking.resource_id)
-    return outcome
+        return decision
+
+    return await fenced(stores, booking.resource_id, unsettle, decide)
+
+
+async def _moved_on(stores: Stores, booking: Booking) -> Cold | NotOpen | NotFound:
+    """Tell why the index lacks the entry: because it is cold, or by somebody else's action."""
+    current = await stores.bookings.booking(booking.id)
+    if current is None:
+        return NotFound(model="Booking", id=booking.id)
+    return Cold() if current.state == booking.state else NotOpen(booking=current, open_actions=())

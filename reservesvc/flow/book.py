@@ -18,6 +18,7 @@ from reservesvc.domain.handoff import (
 )
 from reservesvc.domain.outcomes import (
     Booked,
+    Cold,
     Ended,
     FenceMoved,
     Invalid,
@@ -32,8 +33,9 @@ from reservesvc.domain.outcomes import (
 from reservesvc.domain.reservation import Reservation, ReservationId
 from reservesvc.domain.wish import Limits, Wish, check_graph
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
+from reservesvc.flow.fenced import fenced
 from reservesvc.flow.reserve import claim_for, claim_slot, settle_terms
-from reservesvc.flow.resync import ATTEMPTS, kept_cold, resync
+from reservesvc.flow.resync import ATTEMPTS, kept_cold
 from reservesvc.flow.settle import settle
 from reservesvc.ports import Idempotency, Stores
 
@@ -143,20 +145,24 @@ async def _convert(
 ) -> Booked | Ended | Taken | KeyReused:
     details = reservation.details()
     names = Names(booking_id=stores.ids.uuid(), customer_id=stores.ids.uuid())
-    for _ in range(ATTEMPTS):
-        pending = await stores.reservations.unsettle_reservation(reservation)
-        if isinstance(pending, Ended):
-            return await _after_the_end(stores, reservation.id, pending)
-        if isinstance(pending, Pending):
-            draft = compose(reservation, details, wish, names, pending.now_ms)
-            outcome = await stores.bookings.book(draft, pending.fence, idempotency)
-            if not isinstance(outcome, FenceMoved):
-                if not isinstance(outcome, KeyReused):
-                    booking = outcome.booking if isinstance(outcome, Booked) else None
-                    await settle(stores, reservation.entry, pending, booking)
-                return outcome
-        await resync(stores, reservation.id.resource_id)
-    raise kept_cold(reservation.id.resource_id)
+
+    async def unsettle() -> Pending | Cold | Ended:
+        return await stores.reservations.unsettle_reservation(reservation)
+
+    async def decide(pending: Pending) -> Booked | Taken | KeyReused | FenceMoved:
+        draft = compose(reservation, details, wish, names, pending.now_ms)
+        decision = await stores.bookings.book(draft, pending.fence, idempotency)
+        if isinstance(decision, Booked | Taken):
+            booking = decision.booking if isinstance(decision, Booked) else None
+            await settle(stores, reservation.entry, pending, booking)
+        return decision
+
+    outcome: Booked | Taken | KeyReused | Ended = await fenced(
+        stores, reservation.id.resource_id, unsettle, decide
+    )
+    if isinstance(outcome, Ended):
+        return await _after_the_end(stores, reservation.id, outcome)
+    return outcome
 
 
 async def _convert_own(

@@ -8,15 +8,18 @@ between the snapshot and its installation.
 
 import asyncio
 
+from reservesvc.domain.outcomes import Busy
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 from reservesvc.ports import Stores
 
-ATTEMPTS = 8
-"""How often a verb starts again; each time somebody else got further, so this is plenty."""
+ATTEMPTS = 64
+"""How often a verb starts again; enough to outwait a server that died in a resync."""
+BUSY_S = 0.01
+"""How long to wait for another server's resync before looking again."""
 
 
 async def resync(stores: Stores, resource_id: str) -> None:
-    """Make the resource's index warm, unless a later resync is about to.
+    """Make the resource's index warm, or give another server a moment to do so.
 
     One runs at a time for a resource in this process, and whoever needs it meanwhile waits
     for it: a thousand requests for a cold resource raise its fence once. It goes on when
@@ -32,7 +35,11 @@ async def resync(stores: Stores, resource_id: str) -> None:
 
 async def _resync(stores: Stores, resource_id: str) -> None:
     try:
-        ticket, since_ms = await stores.reservations.resync_begin(resource_id)
+        begun = await stores.reservations.resync_begin(resource_id)
+        if isinstance(begun, Busy):
+            await asyncio.sleep(BUSY_S)
+            return
+        ticket, since_ms = begun
         snapshot = await stores.bookings.snapshot(resource_id, since_ms)
         await stores.reservations.resync_install(resource_id, ticket, snapshot)
     except OutcomeUnknownError as error:

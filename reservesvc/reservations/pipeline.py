@@ -13,6 +13,7 @@ reply raises `OutcomeUnknownError`.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any, cast
 
 import hiredis
@@ -90,8 +91,7 @@ class Pipeline:
             OutcomeUnknownError: it was sent, its reply is lost.
 
         """
-        loop = asyncio.get_running_loop()
-        begun_s = loop.time()
+        begun_s = perf_counter()
         link = self._link or await self._connect()
         values = (len(keys), *keys, link.run, *arguments)
         reply = await link.send(_pack((b"EVALSHA", script.sha, *values)))
@@ -103,7 +103,7 @@ class Pipeline:
             if isinstance(reply, hiredis.ReplyError):
                 raise refusal(reply)
         if self._observe:
-            self._observe(loop.time() - begun_s)
+            self._observe(perf_counter() - begun_s)
         answer: list[Any] = reply
         return answer
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from reservesvc.domain import times
 from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import (
+    Busy,
     Cold,
     Ended,
     Extended,
@@ -53,6 +54,8 @@ class Times(Struct, frozen=True, kw_only=True):
     idempotency_ms: int = DAY_MS
     ticket_ms: int = 5_000
     """how long a resync may take"""
+    patience_ms: int = 250
+    """how long another server's resync is left alone, in case it is still running"""
 
     @property
     def index_ttl_ms(self) -> int:
@@ -245,17 +248,19 @@ class RedisReservations:
             case answer:
                 raise _unexpected("settle", answer)
 
-    async def resync_begin(self, resource_id: str) -> tuple[str, int]:
+    async def resync_begin(self, resource_id: str) -> tuple[str, int] | Busy:
         """Take a ticket for a resync; return it and the earliest end its snapshot must have."""
         ticket = self._ids.token()
         answer = await self._call(
             self._scripts["resync_begin"],
             [self._keys.resync(resource_id)],
-            (ticket, self._times.ticket_ms),
+            (ticket, self._times.ticket_ms, self._times.patience_ms),
         )
         match answer:
             case [b"begun", now_ms]:
                 return ticket, now_ms - self._times.past_ms
+            case [b"busy"]:
+                return Busy()
             case _:
                 raise _unexpected("resync_begin", answer)
 

@@ -30,7 +30,7 @@ async def servers(
             stack.push_async_callback(pipeline.close)
             bookings = await SqliteBookingStore.open(tmp_path / "bookings.sqlite3")
             stack.push_async_callback(bookings.close)
-            reservations = RedisReservations(pipeline, Keys(), IDS, Times())
+            reservations = RedisReservations(pipeline, Keys(), IDS, Times(patience_ms=50))
             opened.append(Stores(reservations, bookings, CachedSettings(bookings), IDS))
         yield opened
 

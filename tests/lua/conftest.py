@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from reservesvc.domain.outcomes import Busy
 from reservesvc.ports import Snapshot
 from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.pipeline import Argument, Pipeline
@@ -52,5 +53,7 @@ async def warm(store: RedisReservations) -> RedisReservations:
 
 async def install(store: RedisReservations, snapshot: Snapshot, resource_id: str = ROOM) -> None:
     """Resync the resource to `snapshot`."""
-    ticket, _ = await store.resync_begin(resource_id)
+    begun = await store.resync_begin(resource_id)
+    assert not isinstance(begun, Busy)
+    ticket, _ = begun
     assert await store.resync_install(resource_id, ticket, snapshot)

@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from reservesvc.domain.booking import Booking
-from reservesvc.domain.outcomes import Cold, Ended, Live, Pending, Reserved, Taken
+from reservesvc.domain.outcomes import Busy, Cold, Ended, Live, Pending, Reserved, Taken
 from reservesvc.domain.reservation import Reservation
 from reservesvc.ports import Snapshot, SnapshotBooking
 from reservesvc.reservations.store import RedisReservations
@@ -26,6 +26,13 @@ async def unsettled(store: RedisReservations, reservation: Reservation) -> Pendi
     pending = await store.unsettle_reservation(reservation)
     assert isinstance(pending, Pending)
     return pending
+
+
+async def ticket(store: RedisReservations) -> str:
+    """Take a ticket, and insist on it."""
+    begun = await store.resync_begin(ROOM)
+    assert not isinstance(begun, Busy)
+    return begun[0]
 
 
 def key_of(reservation: Reservation) -> str:
@@ -65,6 +72,16 @@ async def test_no_handoff_starts_after_the_end(warm: RedisReservations, redis: R
     reservation = await reserved(warm)
     await redis.delete(key_of(reservation))
     assert await warm.unsettle_reservation(reservation) == Ended(state="expired")
+
+
+async def test_a_reservation_without_a_place_in_the_index_is_over(
+    warm: RedisReservations, redis: Redis
+) -> None:
+    """Somebody deleted the index by hand: others may have the slot, so nothing is promised."""
+    reservation = await reserved(warm)
+    await redis.delete(SLOTS)
+    assert await warm.unsettle_reservation(reservation) == Ended(state="expired")
+    assert await warm.extend(reservation.id, 60_000) == Ended(state="expired")
 
 
 async def test_unsettle_on_a_cold_index_changes_nothing(
@@ -202,8 +219,9 @@ async def test_a_later_ticket_makes_an_earlier_one_worthless(
     store: RedisReservations, redis: Redis
 ) -> None:
     """An old snapshot never overwrites a newer one."""
-    old, _ = await store.resync_begin(ROOM)
-    new, _ = await store.resync_begin(ROOM)
+    old = await ticket(store)
+    await redis.pexpire(f"resync:{{{ROOM}}}", 4_000)  # as if it were a second old
+    new = await ticket(store)
     booking = SnapshotBooking(entry=a_booking().entry, booking_id="b-1")
     assert await store.resync_install(ROOM, new, Snapshot(fence=2, bookings=[booking]))
     assert not await store.resync_install(ROOM, old, Snapshot(fence=1, bookings=[]))
@@ -213,16 +231,28 @@ async def test_a_later_ticket_makes_an_earlier_one_worthless(
 
 async def test_a_ticket_is_good_for_one_installation(store: RedisReservations) -> None:
     """The same resync sent twice installs once."""
-    ticket, _ = await store.resync_begin(ROOM)
-    assert await store.resync_install(ROOM, ticket, Snapshot(fence=1, bookings=[]))
-    assert not await store.resync_install(ROOM, ticket, Snapshot(fence=1, bookings=[]))
+    mine = await ticket(store)
+    assert await store.resync_install(ROOM, mine, Snapshot(fence=1, bookings=[]))
+    assert not await store.resync_install(ROOM, mine, Snapshot(fence=1, bookings=[]))
+
+
+async def test_a_fresh_ticket_is_left_alone(store: RedisReservations, redis: Redis) -> None:
+    """Two servers do not keep taking it from each other; a stale one is free to take."""
+    first = await ticket(store)
+    assert await store.resync_begin(ROOM) == Busy()
+    assert await store.resync_install(ROOM, first, Snapshot(fence=1, bookings=[]))
+    await ticket(store)
+    await redis.pexpire(f"resync:{{{ROOM}}}", 4_700)
+    assert not isinstance(await store.resync_begin(ROOM), Busy)
 
 
 async def test_begin_names_the_earliest_end_a_snapshot_needs(
     store: RedisReservations, redis: Redis
 ) -> None:
     """It is a year before now on Redis' clock."""
-    _, since_ms = await store.resync_begin(ROOM)
+    begun = await store.resync_begin(ROOM)
+    assert not isinstance(begun, Busy)
+    _, since_ms = begun
     seconds, _ = await redis.time()
     assert abs(seconds * 1000 - since_ms - 366 * 24 * HOUR_MS) < 5_000
 

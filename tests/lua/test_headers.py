@@ -55,7 +55,7 @@ def test_nothing_is_read_from_keys_or_argv_below_the_bindings(name: str) -> None
 def test_answers_are_the_announced_ones(name: str) -> None:
     """Every answer begins with a name the header lists, and every listed name is answered."""
     body = load(name).body.decode()
-    answered = set(re.findall(r"(?:return|answer =) \{'(\w+)'", body))
+    answered = set(re.findall(r"(?:return|answer =|and|or) \{'(\w+)'", body))
     assert answered == set(header_of(name).answers)
 
 

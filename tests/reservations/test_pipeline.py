@@ -243,6 +243,21 @@ async def test_a_password_never_shows(redis_server: RedisServer) -> None:
     assert caught.value.detail == "does not accept the name and password in RESERVESVC_REDIS_URL"
 
 
+async def test_what_was_not_written_yet_did_not_happen(
+    redis_server: RedisServer, redis: Redis
+) -> None:
+    """The connection goes while calls wait for their turn to be written: those are no unknowns."""
+    async with piped(redis_server) as (pipeline, proxy):
+        await echo(pipeline, 0)
+        proxy.stall()
+        calls = asyncio.create_task(outcomes(pipeline, range(5)))
+        for _ in range(2):  # the calls begin one turn after their task, and are written after
+            await asyncio.sleep(0)
+        await pipeline.close()
+        assert await calls == {"ok": 0, "unknown": 1, "unavailable": 4}
+        assert int(await redis.get("calls") or 0) <= 2
+
+
 async def test_a_closed_pipeline_fails_those_who_wait(redis_server: RedisServer) -> None:
     """Nobody waits for a reply that nobody reads any more."""
     async with piped(redis_server) as (pipeline, proxy):
