@@ -7,14 +7,17 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 
+import msgspec
 import structlog
 from aiohttp import web
 
 from reservesvc import logs, startup
 from reservesvc.api.application import build
+from reservesvc.api.application import runner as runner_of
+from reservesvc.api.front_door import Handler
 from reservesvc.bookings.settings import CachedSettings
 from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.config import Config
@@ -55,7 +58,7 @@ async def serve(config: Config) -> None:
 @contextlib.asynccontextmanager
 async def application_of(
     config: Config, embedded: EmbeddedRedis | None = None
-) -> AsyncIterator[web.Application]:
+) -> AsyncIterator[Handler]:
     """Open the stores and yield the application over them.
 
     Args:
@@ -87,7 +90,17 @@ async def application_of(
             metrics=metrics,
             deadline_ms=config.deadline_ms,
             body_bytes_max=config.body_max_bytes,
+            write_line=_line_writer(config),
         )
+
+
+def _line_writer(config: Config) -> Callable[[msgspec.Struct], None] | None:
+    """Return the quick way for request lines; None where they go through structlog."""
+    if logs.is_for_people(config.log_format, sys.stderr):
+        return None
+    if config.log_level not in ("debug", "info"):
+        return lambda _: None
+    return logs.JsonLines().write
 
 
 def _limits(config: Config) -> Limits:
@@ -139,14 +152,9 @@ async def _embedded_redis(config: Config) -> AsyncIterator[EmbeddedRedis]:
 
 
 @contextlib.asynccontextmanager
-async def _listening(config: Config, application: web.Application) -> AsyncIterator[str]:
+async def _listening(config: Config, application: Handler) -> AsyncIterator[str]:
     """Listen, yield the URL, and at the end answer what is in flight before letting go."""
-    runner = web.AppRunner(
-        application,
-        access_log=None,
-        keepalive_timeout=config.keepalive_s,
-        shutdown_timeout=config.shutdown_s,
-    )
+    runner = runner_of(application, keepalive_s=config.keepalive_s, shutdown_s=config.shutdown_s)
     await runner.setup()
     try:
         await web.TCPSite(runner, config.host, config.port).start()

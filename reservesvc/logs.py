@@ -4,6 +4,7 @@ Knows how lines look. What is worth a line, and which names it may carry, is for
 to know; `redact` is only the last defence.
 """
 
+import asyncio
 import functools
 import logging
 import re
@@ -46,6 +47,34 @@ def configure(log_format: str, level: str, stream: TextIO | None = None) -> None
     logging.basicConfig(handlers=[_ToStructlog()], level=number, force=True)
     logging.captureWarnings(capture=True)
     logging.getLogger("aiohttp.server").addFilter(shorten_malformed)
+
+
+class JsonLines:
+    """Writes structs as JSON lines, all of one turn of the event loop at once.
+
+    For the one line every request has: the way through structlog's processors costs ten times
+    as much. Whoever builds the struct chooses its fields, so there is nothing to redact.
+
+    Args:
+        stream: where to, stderr if None.
+
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._out = (sys.stderr if stream is None else stream).buffer
+        self._lines: list[bytes] = []
+
+    def write(self, line: msgspec.Struct) -> None:
+        """Write `line` at the end of this turn."""
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._lines.append(_encode(line))
+
+    def _flush(self) -> None:
+        self._lines.append(b"")
+        self._out.write(b"\n".join(self._lines))
+        self._out.flush()
+        self._lines.clear()
 
 
 def is_for_people(log_format: str, stream: TextIO) -> bool:

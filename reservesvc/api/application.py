@@ -1,27 +1,23 @@
-"""The web application: the URL table, the front door, and what the handlers work with."""
+"""The web application: the URL table behind the front door, and the server that runs it."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from logging import DEBUG
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
+from reservesvc.api import line
 from reservesvc.api.auth import Keys
-from reservesvc.api.call import Check, Context, Route
-from reservesvc.api.middleware import for_strays, front_door
+from reservesvc.api.call import Check, Context
+from reservesvc.api.front_door import Handler, front_door
 from reservesvc.api.routes import ROUTES
 from reservesvc.apikeys import ApiKey
 from reservesvc.domain.wish import Limits
 from reservesvc.metrics import Metrics
 from reservesvc.ports import Stores
 
-SERVER_OPTIONS: Final[dict[str, Any]] = {
-    "access_log": None,  # the front door writes one line per request
-    "auto_decompress": False,  # compressed bodies are refused, not unpacked first
-    "lingering_time": 1.0,  # s; how long a refused body may still drip before we hang up
-}
-"""what `aiohttp.web.AppRunner` must be told to run the application"""
+LINGERING_S = 1.0
+"""how long a refused body may still drip before we hang up"""
 
 
 def build(
@@ -33,8 +29,9 @@ def build(
     metrics: Metrics,
     deadline_ms: int,
     body_bytes_max: int,
-) -> web.Application:
-    """Return the application, to be run with `SERVER_OPTIONS`.
+    write_line: line.Write | None = None,
+) -> Handler:
+    """Return the application: what answers a request.
 
     Args:
         stores: what the flow works with.
@@ -44,27 +41,44 @@ def build(
         metrics: where to count.
         deadline_ms: when a request is answered at the latest.
         body_bytes_max: how large a body may be.
+        write_line: writes the line of a request; through structlog if None.
 
     """
+    log = structlog.get_logger().bind()
     context = Context(
         stores=stores,
         limits=limits,
         keys=Keys(keys),
         checks=checks,
         metrics=metrics,
-        log=structlog.get_logger().bind(),
+        log=log,
+        write_line=write_line or line.through(log),
+        tells_quiet=log.is_enabled_for(DEBUG),
         deadline_s=deadline_ms / 1000,
         body_bytes_max=body_bytes_max,
     )
-    application = web.Application(middlewares=[for_strays(context)], client_max_size=body_bytes_max)
-    for route in ROUTES:
-        _add(application.router, route, front_door(context, route))
-    return application
+    return front_door(context, ROUTES)
 
 
-def _add(router: web.UrlDispatcher, route: Route, handler: Handler) -> None:
-    """Add a route, with and without a trailing slash; what can be read has a head too."""
-    methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
-    for path in (route.path, f"{route.path}/"):
-        for method in methods:
-            router.add_route(method, path, handler)
+def runner(
+    application: Handler, *, keepalive_s: float = 75, shutdown_s: float = 30
+) -> web.ServerRunner:
+    """Return what runs `application`; to be called in the loop that it is to run in.
+
+    aiohttp's low-level server: its router and middlewares cost more than a reservation, and
+    the front door needs neither.
+
+    Args:
+        application: what answers a request.
+        keepalive_s: how long an idle connection is kept.
+        shutdown_s: how long requests in flight may take once the runner is cleaned up.
+
+    """
+    server = web.Server(
+        application,
+        access_log=None,  # the front door writes one line per request
+        auto_decompress=False,  # compressed bodies are refused, not unpacked first
+        keepalive_timeout=keepalive_s,
+        lingering_time=LINGERING_S,
+    )
+    return web.ServerRunner(server, shutdown_timeout=shutdown_s)

@@ -10,7 +10,7 @@ READING_SHARE = 0.5
 """how much of the request's deadline its body may take; the rest is for the work"""
 
 
-async def read(request: web.Request, bytes_max: int, deadline_s: float) -> bytes:
+async def read(request: web.BaseRequest, bytes_max: int, deadline_s: float) -> bytes:
     """Return the body.
 
     Raises:
@@ -31,8 +31,10 @@ async def read(request: web.Request, bytes_max: int, deadline_s: float) -> bytes
     return body
 
 
-async def _arriving(request: web.Request, bytes_max: int, deadline_s: float) -> bytes:
+async def _arriving(request: web.BaseRequest, bytes_max: int, deadline_s: float) -> bytes:
     body = bytearray()
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # RFC 9110 section 10.1.1
     try:
         async with asyncio.timeout(deadline_s * READING_SHARE):
             async for chunk in request.content.iter_any():

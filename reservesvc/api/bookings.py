@@ -3,12 +3,11 @@
 import re
 from typing import Any
 
-from aiohttp import web
-
 from reservesvc.api import listing, render, replies, schemas, search, wishes
 from reservesvc.api.call import Call
 from reservesvc.api.decoding import as_object
 from reservesvc.api.idempotency import REPLAYED
+from reservesvc.api.replies import Reply
 from reservesvc.api.reservations import identify
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import Booked, Changed, Invalid, NotFound
@@ -21,7 +20,7 @@ from reservesvc.flow import book as flow_book
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-async def book(call: Call) -> web.Response:
+async def book(call: Call) -> Reply:
     """Book a slot: the one a reservation holds, or a free one."""
     wish = wishes.to_book(await call.decode(schemas.BOOK))
     if "reservation_id" in wish.errors:
@@ -31,7 +30,7 @@ async def book(call: Call) -> web.Response:
     return await _from_reservation(call, wish, wish.reservation_id)
 
 
-async def read(call: Call) -> web.Response:
+async def read(call: Call) -> Reply:
     """Return a booking."""
     booking_id = _booking_id(call)
     booking = await call.stores.bookings.booking(booking_id) if booking_id else None
@@ -40,7 +39,7 @@ async def read(call: Call) -> web.Response:
     return await _reply(call, booking)
 
 
-async def find(call: Call) -> web.Response:
+async def find(call: Call) -> Reply:
     """List the bookings that match."""
     query, page = search.query(call.request)
     found, total = await call.stores.bookings.bookings(query)
@@ -48,7 +47,7 @@ async def find(call: Call) -> web.Response:
     return replies.json({"data": [await _rendered(call, each) for each in found]} | beside)
 
 
-async def act(call: Call) -> web.Response:
+async def act(call: Call) -> Reply:
     """Take an action; the actions of graph `instant` take no inputs."""
     call.verb = "act"
     if body := await call.body():
@@ -63,7 +62,7 @@ async def act(call: Call) -> web.Response:
     return call.refuse(outcome)
 
 
-async def _directly(call: Call, wish: Wish) -> web.Response:
+async def _directly(call: Call, wish: Wish) -> Reply:
     call.verb = "book"
     outcome = await flow_book.book(call.stores, call.limits, wish, call.idempotency())
     if not isinstance(outcome, Booked):
@@ -73,7 +72,7 @@ async def _directly(call: Call, wish: Wish) -> web.Response:
     return await _reply(call, outcome.booking, 201, headers)
 
 
-async def _from_reservation(call: Call, wish: Wish, text: str) -> web.Response:
+async def _from_reservation(call: Call, wish: Wish, text: str) -> Reply:
     call.verb = "hand_off"
     reservation_id, key = identify(call, text), call.idempotency()
     outcome = await flow_book.hand_off(call.stores, wish, reservation_id, key)
@@ -86,9 +85,9 @@ async def _from_reservation(call: Call, wish: Wish, text: str) -> web.Response:
 
 async def _reply(
     call: Call, booking: Booking, status: int = 200, headers: dict[str, str] | None = None
-) -> web.Response:
-    call.facts["booking_id"] = booking.id
-    call.facts["resource_id"] = booking.resource_id
+) -> Reply:
+    call.booking_id = booking.id
+    call.resource_id = booking.resource_id
     return replies.data(await _rendered(call, booking), status, headers)
 
 
@@ -109,7 +108,7 @@ def _booking_id(call: Call) -> str | None:
     text = call.part("booking_id").lower()
     if not _UUID.fullmatch(text):
         return None
-    call.facts["booking_id"] = text
+    call.booking_id = text
     return text
 
 

@@ -1,7 +1,6 @@
 """A call: one request on its way through a handler, and what handlers need around it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from logging import DEBUG
 from typing import TypeVar
 
 from aiohttp import web
@@ -11,7 +10,9 @@ from structlog.typing import FilteringBoundLogger
 from reservesvc.api import bodies, idempotency, problems, refusals
 from reservesvc.api.auth import ANYBODY, Keys, RouteScope
 from reservesvc.api.decoding import Decoded, Decoder, as_object
+from reservesvc.api.line import Write
 from reservesvc.api.problems import Problem
+from reservesvc.api.replies import Reply
 from reservesvc.domain.wish import Limits
 from reservesvc.metrics import Metrics
 from reservesvc.ports import Idempotency, Stores
@@ -30,6 +31,9 @@ class Context(Struct, frozen=True, kw_only=True):
     checks: Mapping[str, Check]
     metrics: Metrics
     log: FilteringBoundLogger
+    write_line: Write
+    tells_quiet: bool
+    """whether what is logged at debug is logged at all"""
     deadline_s: float
     body_bytes_max: int
 
@@ -38,12 +42,32 @@ class Call:
     """One request.
 
     Handlers leave behind what the log and the metrics tell of it: `outcome`, a word; `verb`,
-    where it is one of the flow's; `facts`, ids and never what customers sent.
+    where it is one of the flow's; ids, and never what customers sent.
     """
 
-    __slots__ = ("_body", "caller", "context", "facts", "id", "outcome", "request", "route", "verb")
+    __slots__ = (
+        "_body",
+        "_parts",
+        "booking_id",
+        "caller",
+        "context",
+        "id",
+        "outcome",
+        "reason",
+        "request",
+        "reservation_id",
+        "resource_id",
+        "route",
+        "verb",
+    )
 
-    def __init__(self, request: web.Request, context: Context, route: "Route") -> None:
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        context: Context,
+        route: "Route",
+        parts: Mapping[str, str],
+    ) -> None:
         self.id = context.stores.ids.ulid()
         self.request = request
         self.context = context
@@ -51,7 +75,11 @@ class Call:
         self.caller = ANYBODY
         self.outcome = "ok"
         self.verb: str | None = None
-        self.facts: dict[str, str] = {}
+        self.resource_id: str | None = None
+        self.reservation_id: str | None = None
+        self.booking_id: str | None = None
+        self.reason: str | None = None
+        self._parts = parts
         self._body = b""
 
     @property
@@ -66,7 +94,7 @@ class Call:
 
     def part(self, name: str) -> str:
         """Return the part of the path that the route calls `name`."""
-        return self.request.match_info[name]
+        return self._parts[name]
 
     async def body(self) -> bytes:
         """Return the body.
@@ -88,7 +116,7 @@ class Call:
         """
         body = await self.body()
         decoded = decoder.decode(body)
-        if self.context.log.is_enabled_for(DEBUG):
+        if self.context.tells_quiet:
             self._log_unknown(body, decoder.names)
         return decoded
 
@@ -106,14 +134,14 @@ class Call:
         """
         return idempotency.of(self.request, self.caller.name, self.route.name, self._body)
 
-    def refuse(self, outcome: refusals.Refusal) -> web.Response:
+    def refuse(self, outcome: refusals.Refusal) -> Reply:
         """Return the reply to an outcome that the caller did not hope for."""
         return self.reject(refusals.of_outcome(outcome))
 
-    def reject(self, problem: Problem) -> web.Response:
+    def reject(self, problem: Problem) -> Reply:
         """Return the reply that `problem` is."""
         self.outcome = problem.code
-        return problems.response(problem)
+        return problems.reply(problem)
 
 
 class Route(Struct, frozen=True):
@@ -122,7 +150,7 @@ class Route(Struct, frozen=True):
     method: str
     path: str
     """with the names of its parts in braces"""
-    handler: Callable[[Call], Awaitable[web.StreamResponse]]
+    handler: Callable[[Call], Awaitable[Reply]]
     scope: RouteScope
     name: str
     """one name a route; part of what an Idempotency-Key is kept under"""

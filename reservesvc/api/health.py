@@ -2,10 +2,9 @@
 
 import asyncio
 
-from aiohttp import web
-
 from reservesvc.api import replies
 from reservesvc.api.call import Call, Check
+from reservesvc.api.replies import Reply
 from reservesvc.errors import UnavailableError
 from reservesvc.metrics import CONTENT_TYPE
 
@@ -13,13 +12,13 @@ CHECK_S = 1.0
 """how long a dependency may take to answer"""
 
 
-async def livez(call: Call) -> web.Response:
+async def livez(call: Call) -> Reply:
     """Tell that the process answers."""
     del call
     return replies.json({"status": "live"})
 
 
-async def readyz(call: Call) -> web.Response:
+async def readyz(call: Call) -> Reply:
     """Tell whether every dependency can do its part, and which one cannot, and why."""
     checks = call.context.checks
     results = await asyncio.gather(*map(_result, checks.values()))
@@ -29,9 +28,9 @@ async def readyz(call: Call) -> web.Response:
     return replies.json(body, 200 if ready else 503)
 
 
-async def metrics(call: Call) -> web.Response:
+async def metrics(call: Call) -> Reply:
     """Return the metrics in Prometheus' text format."""
-    return web.Response(body=call.context.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+    return Reply(200, call.context.metrics.render(), content_type=CONTENT_TYPE)
 
 
 async def _result(check: Check) -> dict[str, str]:

@@ -3,17 +3,18 @@
 from hashlib import blake2b
 
 from aiohttp import web
+from multidict import istr
 
 from reservesvc.api.problems import Problem, RefusedError
 from reservesvc.ports import Idempotency
 
-HEADER = "Idempotency-Key"
+HEADER = istr("Idempotency-Key")
 REPLAYED = {"Idempotent-Replayed": "true"}
 LENGTH_MAX = 255
 _DIGEST_BYTES = 16
 
 
-def of(request: web.Request, caller: str, call: str, body: bytes) -> Idempotency | None:
+def of(request: web.BaseRequest, caller: str, call: str, body: bytes) -> Idempotency | None:
     """Return the request's key as the stores see it, or None where it has none.
 
     Args:

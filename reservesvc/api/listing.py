@@ -28,7 +28,7 @@ class Page(Struct, frozen=True):
         return (self.number - 1) * self.limit
 
 
-def asked(request: web.Request) -> Page:
+def asked(request: web.BaseRequest) -> Page:
     """Return the page that `?limit=` and `?page=` ask for.
 
     Raises:
@@ -42,7 +42,7 @@ def asked(request: web.Request) -> Page:
     return page
 
 
-def read(request: web.Request, errors: Errors) -> Page:
+def read(request: web.BaseRequest, errors: Errors) -> Page:
     """Return the page that is asked for; what is wrong with it goes into `errors`."""
     return Page(
         _number(request, "limit", LIMIT_DEFAULT, LIMIT_MAX, errors),
@@ -50,7 +50,7 @@ def read(request: web.Request, errors: Errors) -> Page:
     )
 
 
-def envelope(request: web.Request, page: Page, count: int, total: int) -> dict[str, Any]:
+def envelope(request: web.BaseRequest, page: Page, count: int, total: int) -> dict[str, Any]:
     """Return what stands beside `data`; URLs are relative and keep the other parameters.
 
     Args:
@@ -75,7 +75,7 @@ def envelope(request: web.Request, page: Page, count: int, total: int) -> dict[s
     }
 
 
-def _number(request: web.Request, name: str, default: int, most: int, errors: Errors) -> int:
+def _number(request: web.BaseRequest, name: str, default: int, most: int, errors: Errors) -> int:
     text = request.query.get(name)
     if text is None:
         return default
@@ -85,6 +85,6 @@ def _number(request: web.Request, name: str, default: int, most: int, errors: Er
     return number
 
 
-def _url(request: web.Request, number: int | None) -> str | None:
+def _url(request: web.BaseRequest, number: int | None) -> str | None:
     # Relative: behind a proxy the service does not know its own name.
     return None if number is None else str(request.rel_url.update_query(page=str(number)))

@@ -4,7 +4,8 @@ import math
 from typing import Any, NamedTuple
 
 import msgspec
-from aiohttp import web
+
+from reservesvc.api.replies import Reply
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_MS = 1_000
@@ -137,17 +138,11 @@ def body(problem: Problem) -> bytes:
     return _encode(members | problem.extras)
 
 
-def response(problem: Problem) -> web.Response:
+def reply(problem: Problem) -> Reply:
     """Return the problem as a reply."""
-    reply = web.Response(
-        body=body(problem),
-        status=problem.status,
-        headers=problem.headers,
-        content_type=CONTENT_TYPE,
+    return Reply(
+        problem.status, body(problem), problem.headers, CONTENT_TYPE, closes=problem.closes
     )
-    if problem.closes:
-        reply.force_close()
-    return reply
 
 
 def retry_headers(retry_after_ms: int) -> dict[str, str]:

@@ -4,12 +4,12 @@ import re
 import unicodedata
 
 import msgspec
-from aiohttp import web
 
 from reservesvc.api import changes, listing, render, replies, schemas
 from reservesvc.api.call import Call
 from reservesvc.api.decoding import Decoded, Errors
 from reservesvc.api.problems import Problem, RefusedError, invalid
+from reservesvc.api.replies import Reply
 from reservesvc.api.schemas import DefaultsBody, ProjectBody
 from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.outcomes import KeyReused, NotFound
@@ -23,7 +23,7 @@ _SLUG_ROOM = 50
 """how much of a slug its name may fill, so that a distinguishing ending still fits"""
 
 
-async def create(call: Call) -> web.Response:
+async def create(call: Call) -> Reply:
     """Create a project."""
     project = await _new(call)
     key = call.idempotency()
@@ -39,12 +39,12 @@ async def create(call: Call) -> web.Response:
             return replies.data(render.project(outcome), 201, headers)
 
 
-async def read(call: Call) -> web.Response:
+async def read(call: Call) -> Reply:
     """Return a project."""
     return replies.data(render.project(await _stored(call)))
 
 
-async def find(call: Call) -> web.Response:
+async def find(call: Call) -> Reply:
     """List the projects."""
     page = listing.asked(call.request)
     found, total = await call.stores.bookings.projects(page.limit, page.offset)
@@ -52,7 +52,7 @@ async def find(call: Call) -> web.Response:
     return replies.json({"data": [render.project(each) for each in found]} | beside)
 
 
-async def update(call: Call) -> web.Response:
+async def update(call: Call) -> Reply:
     """Change the fields of a project that the body has; the others stay as they are."""
     decoded = await call.decode(schemas.PROJECT)
     project = _changed(await _stored(call), decoded, call.limits.duration_s_max)
@@ -67,7 +67,7 @@ async def update(call: Call) -> web.Response:
             return replies.no_content()
 
 
-async def delete(call: Call) -> web.Response:
+async def delete(call: Call) -> Reply:
     """Delete a project; reservations and bookings that name it stay as they are."""
     project_id = call.part("project_id")
     with changes.to_settings(call.stores):

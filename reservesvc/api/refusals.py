@@ -3,9 +3,8 @@
 `PROBLEMS` says what each code means; the sentences here tell what to do next.
 """
 
+from collections.abc import Iterable
 from typing import Final, assert_never
-
-from aiohttp import web
 
 from reservesvc.api.problems import (
     RETRY_MS,
@@ -44,6 +43,9 @@ Refusal = (
 """the outcomes that are not what the caller hoped for"""
 
 
+_DEPENDENCIES = {"redis": "The reservation store", "store": "The booking store"}
+
+
 def of_outcome(outcome: Refusal) -> Problem:  # noqa: C901, PLR0911 - a table: one row an outcome
     """Return the problem that `outcome` is for the caller."""
     match outcome:
@@ -71,7 +73,7 @@ def of_outcome(outcome: Refusal) -> Problem:  # noqa: C901, PLR0911 - a table: o
             assert_never(outcome)
 
 
-def of_exception(error: Exception, *, writes: bool) -> Problem:  # noqa: PLR0911 - a table
+def of_exception(error: Exception, *, writes: bool) -> Problem:
     """Return the problem that `error` is for the caller.
 
     Args:
@@ -85,22 +87,23 @@ def of_exception(error: Exception, *, writes: bool) -> Problem:  # noqa: PLR0911
         case OutcomeUnknownError():
             return UNKNOWN
         case UnavailableError():
-            return unavailable(error.detail)
+            return unavailable(_DEPENDENCIES.get(error.dependency, error.dependency))
         case TimeoutError():
-            return UNKNOWN if writes else unavailable("The deadline of the request passed")
-        case web.HTTPMethodNotAllowed():
-            return _method_not_allowed(error)
-        case web.HTTPNotFound():
-            return NO_SUCH_URL
+            return UNKNOWN if writes else unavailable("The service")
         case _:
             return INTERNAL_ERROR
 
 
-def unavailable(reason: str) -> Problem:
+def reason_of(error: Exception) -> str | None:
+    """Return what the log tells of `error` and callers need not know."""
+    return str(error) if isinstance(error, UnavailableError) else None
+
+
+def unavailable(who: str) -> Problem:
     """Return the problem of a request that changed nothing and may be repeated."""
     return Problem(
         code="unavailable",
-        detail=f"{reason.rstrip('.')}. Nothing was changed; try again.",
+        detail=f"{who} cannot do its part right now. Nothing was changed; try again.",
         extras={"retry_after_ms": RETRY_MS},
         headers=retry_headers(RETRY_MS),
     )
@@ -214,8 +217,9 @@ def _not_found(outcome: NotFound) -> Problem:
     )
 
 
-def _method_not_allowed(error: web.HTTPMethodNotAllowed) -> Problem:
-    allowed = ", ".join(sorted(error.allowed_methods))
+def method_not_allowed(methods: Iterable[str]) -> Problem:
+    """Return the problem of a URL that takes only `methods`."""
+    allowed = ", ".join(sorted(methods))
     return Problem(
         code="method_not_allowed",
         detail=f"This URL takes {allowed}; use one of these.",

@@ -1,24 +1,113 @@
-"""Replies of calls that went well."""
+"""Replies, written as one piece of bytes.
+
+aiohttp's own reply builds, checks and joins its headers anew each time, which costs about as
+much as everything else this service does for a request (docs/performance.md). Every reply here
+has the same few headers and its whole body at hand.
+"""
 
 from collections.abc import Mapping
+from email.utils import formatdate
+from http import HTTPStatus
+from time import time
 from typing import Any
 
 import msgspec
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
+JSON = "application/json"
+_DRAIN_BYTES = 65_536
+"""replies larger than this wait for a slow reader"""
+_NOTHING: Mapping[str, str] = {}
 _encode = msgspec.json.Encoder().encode
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
-def raw(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+class Reply(web.StreamResponse):
+    """One whole reply.
+
+    Args:
+        status: the HTTP status.
+        body: all of it.
+        headers: beside the ones every reply has.
+        content_type: of the body.
+        closes: whether the connection is of no more use.
+
+    """
+
+    def __init__(  # its parent's would build what is replaced here
+        self,
+        status: int,
+        body: bytes = b"",
+        headers: Mapping[str, str] = _NOTHING,
+        content_type: str = JSON,
+        *,
+        closes: bool = False,
+    ) -> None:
+        self._code = status
+        self._content = body
+        self._named = headers
+        self._content_type = content_type
+        self._closes = closes
+        self._fixed = ""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._code
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection can take another request."""
+        return not self._closes
+
+    def stamp(self, lines: str) -> None:
+        """Take the header lines that the front door gives every reply."""
+        self._fixed = lines
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Write the reply; what aiohttp calls once the handler is done."""
+        transport = request.transport
+        if transport is None:
+            message = "the client is gone"
+            raise ConnectionResetError(message)
+        self._closes = self._closes or not request.keep_alive
+        transport.write(self._head(request) + (b"" if request.method == "HEAD" else self._content))
+        if len(self._content) > _DRAIN_BYTES:
+            await request.writer.drain()
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Do nothing: `prepare` wrote all there is."""
+
+    def _head(self, request: web.BaseRequest) -> bytes:
+        lines = [
+            f"HTTP/1.1 {self._code} {_PHRASES[self._code]}\r\n",
+            f"Date: {_date()}\r\nServer: reservesvc\r\n{self._fixed}",
+        ]
+        if self._code != HTTPStatus.NO_CONTENT:  # RFC 9110 section 8.6: no length, for no body
+            lines.append(
+                f"Content-Type: {self._content_type}\r\nContent-Length: {len(self._content)}\r\n"
+            )
+        lines += [f"{name}: {value}\r\n" for name, value in self._named.items()]
+        if self._closes:
+            lines.append("Connection: close\r\n")
+        elif request.version < (1, 1):
+            lines.append("Connection: keep-alive\r\n")
+        lines.append("\r\n")
+        return "".join(lines).encode()
+
+
+def raw(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
     """Return a reply of ready-made JSON."""
-    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+    return Reply(status, body, headers or _NOTHING)
 
 
 def json(
     value: Any,  # noqa: ANN401 - whatever JSON can say
     status: int = 200,
     headers: Mapping[str, str] | None = None,
-) -> web.Response:
+) -> Reply:
     """Return a reply of `value` as JSON."""
     return raw(_encode(value), status, headers)
 
@@ -27,11 +116,28 @@ def data(
     value: Any,  # noqa: ANN401 - whatever JSON can say
     status: int = 200,
     headers: Mapping[str, str] | None = None,
-) -> web.Response:
+) -> Reply:
     """Return a reply of `value` under `data`, as every successful call answers."""
     return json({"data": value}, status, headers)
 
 
-def no_content() -> web.Response:
+def no_content() -> Reply:
     """Return the reply of a call that has nothing to say."""
-    return web.Response(status=204)
+    return Reply(204)
+
+
+class _Date:
+    """The `Date` of replies (RFC 9110 section 6.6.1), rendered once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = ""
+
+    def __call__(self) -> str:
+        second = int(time())
+        if second != self._second:
+            self._second, self._text = second, formatdate(second, usegmt=True)
+        return self._text
+
+
+_date = _Date()

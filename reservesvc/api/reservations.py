@@ -3,12 +3,12 @@
 from typing import cast
 
 import msgspec
-from aiohttp import web
 
 from reservesvc.api import listing, refusals, render, replies, schemas, wishes
 from reservesvc.api.call import Call
 from reservesvc.api.idempotency import REPLAYED
 from reservesvc.api.problems import RefusedError, invalid
+from reservesvc.api.replies import Reply
 from reservesvc.domain.outcomes import Ended, Extended, Invalid, Live, Released, Reserved
 from reservesvc.domain.reservation import Reservation, ReservationId
 from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
@@ -21,7 +21,7 @@ from reservesvc.flow import reserve as flow_reserve
 _encode = msgspec.json.Encoder().encode
 
 
-async def reserve(call: Call) -> web.Response:
+async def reserve(call: Call) -> Reply:
     """Hold a slot."""
     call.verb = "reserve"
     wish = wishes.to_reserve(await call.decode(schemas.RESERVE))
@@ -31,11 +31,11 @@ async def reserve(call: Call) -> web.Response:
         headers = REPLAYED if outcome.replayed else None
         return _reply(call, outcome.reservation, 201, headers)
     if not isinstance(outcome, Invalid):
-        call.facts["resource_id"] = cast("str", wish.resource_id)
+        call.resource_id = cast("str", wish.resource_id)
     return call.refuse(outcome)
 
 
-async def read(call: Call) -> web.Response:
+async def read(call: Call) -> Reply:
     """Return a reservation and how much is left of it."""
     reservation_id = identify(call, call.part("reservation_id"))
     outcome = await flow_read.read(call.stores, reservation_id)
@@ -44,7 +44,7 @@ async def read(call: Call) -> web.Response:
     return call.refuse(outcome)
 
 
-async def live(call: Call) -> web.Response:
+async def live(call: Call) -> Reply:
     """List the live reservations of a resource."""
     page = listing.asked(call.request)
     resource_id = _asked_resource(call)
@@ -54,7 +54,7 @@ async def live(call: Call) -> web.Response:
     return replies.raw(b'{"data":[' + items + b"]," + _encode(beside)[1:])
 
 
-async def extend(call: Call) -> web.Response:
+async def extend(call: Call) -> Reply:
     """Move the deadline of a reservation."""
     call.verb = "extend"
     reservation_id, duration_s = await _extension(call)
@@ -65,7 +65,7 @@ async def extend(call: Call) -> web.Response:
     return call.refuse(outcome)
 
 
-async def release(call: Call) -> web.Response:
+async def release(call: Call) -> Reply:
     """Give a reservation back; doing so again, or too late, changes nothing and is no error."""
     call.verb = "release"
     reservation_id = identify(call, call.part("reservation_id"))
@@ -88,8 +88,8 @@ def identify(call: Call, text: str) -> ReservationId:
     reservation_id = ReservationId.parse(text)
     if reservation_id is None:
         raise RefusedError(refusals.RESERVATION_NOT_FOUND)
-    call.facts["reservation_id"] = text
-    call.facts["resource_id"] = reservation_id.resource_id
+    call.reservation_id = text
+    call.resource_id = reservation_id.resource_id
     return reservation_id
 
 
@@ -117,13 +117,13 @@ def _asked_resource(call: Call) -> str:
     if not is_resource_id(resource_id):
         rule = RESOURCE_ID_RULE if resource_id else REQUIRED
         raise RefusedError(invalid({"resource_id": [f"resource_id {rule}"]}))
-    call.facts["resource_id"] = resource_id
+    call.resource_id = resource_id
     return resource_id
 
 
 def _reply(
     call: Call, reservation: Reservation, status: int = 200, headers: dict[str, str] | None = None
-) -> web.Response:
-    call.facts["resource_id"] = reservation.id.resource_id
-    call.facts["reservation_id"] = str(reservation.id)
+) -> Reply:
+    call.resource_id = reservation.id.resource_id
+    call.reservation_id = str(reservation.id)
     return replies.raw(b'{"data":' + render.reservation(reservation) + b"}", status, headers)

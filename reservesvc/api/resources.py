@@ -4,12 +4,12 @@ import functools
 import zoneinfo
 
 import msgspec
-from aiohttp import web
 
 from reservesvc.api import changes, listing, render, replies, schemas
 from reservesvc.api.call import Call
 from reservesvc.api.decoding import Decoded, Errors
 from reservesvc.api.problems import Problem, RefusedError, invalid
+from reservesvc.api.replies import Reply
 from reservesvc.api.schemas import ResourceBody
 from reservesvc.domain.outcomes import KeyReused, NotFound
 from reservesvc.domain.project import Resource
@@ -17,7 +17,7 @@ from reservesvc.domain.slot import CAPACITY_MAX, RESOURCE_ID_RULE, is_resource_i
 from reservesvc.domain.wish import REQUIRED
 
 
-async def create(call: Call) -> web.Response:
+async def create(call: Call) -> Reply:
     """Register a resource, under the id in the body or a new one."""
     resource = await _new(call)
     key, store = call.idempotency(), call.stores.bookings
@@ -31,17 +31,17 @@ async def create(call: Call) -> web.Response:
         case KeyReused():
             return call.refuse(outcome)
         case _:
-            call.facts["resource_id"] = outcome.id
+            call.resource_id = outcome.id
             headers = changes.replayed(known or outcome.id != resource.id)
             return replies.data(render.resource(outcome), 201, headers)
 
 
-async def read(call: Call) -> web.Response:
+async def read(call: Call) -> Reply:
     """Return a registered resource."""
     return replies.data(render.resource(await _stored(call)))
 
 
-async def find(call: Call) -> web.Response:
+async def find(call: Call) -> Reply:
     """List the registered resources."""
     page = listing.asked(call.request)
     found, total = await call.stores.bookings.resources(page.limit, page.offset)
@@ -49,7 +49,7 @@ async def find(call: Call) -> web.Response:
     return replies.json({"data": [render.resource(each) for each in found]} | beside)
 
 
-async def update(call: Call) -> web.Response:
+async def update(call: Call) -> Reply:
     """Change the fields of a resource that the body has; its id stays, as do the others."""
     decoded = await call.decode(schemas.RESOURCE)
     resource = _changed(await _stored(call), decoded)
@@ -60,7 +60,7 @@ async def update(call: Call) -> web.Response:
     return replies.no_content()
 
 
-async def delete(call: Call) -> web.Response:
+async def delete(call: Call) -> Reply:
     """Unregister a resource; its id may still be used, with capacity 1."""
     resource_id = _resource_id(call)
     with changes.to_settings(call.stores):
@@ -92,7 +92,7 @@ def _resource_id(call: Call) -> str:
     resource_id = call.part("resource_id")
     if not is_resource_id(resource_id):
         raise RefusedError(changes.not_found("Resource", resource_id))
-    call.facts["resource_id"] = resource_id
+    call.resource_id = resource_id
     return resource_id
 
 

@@ -1,9 +1,7 @@
 """The URL table: one row a call. Assembly, keys, log, metrics and tests all read it."""
 
-from aiohttp import web
-
 from reservesvc.api import bookings, health, projects, reservations, resources
-from reservesvc.api.call import Call, Route
+from reservesvc.api.call import Route
 
 ROUTES = (
     Route("POST", "/v2/bookings/reserve", reservations.reserve, "widget", "reserve"),
@@ -31,12 +29,3 @@ ROUTES = (
     Route("GET", "/readyz", health.readyz, "public", "readyz", quiet=True),
     Route("GET", "/metrics", health.metrics, "public", "metrics", quiet=True),
 )
-
-
-async def nowhere(call: Call) -> web.StreamResponse:
-    """Answer as the router does where no row takes a request: 404, or 405 with `Allow`."""
-    return await call.request.match_info.handler(call.request)
-
-
-UNMATCHED = Route("*", "(none)", nowhere, "public", "unmatched")
-"""stands for every request that no row takes"""

@@ -18,7 +18,7 @@ _SEARCH_RULE = (
 _SECONDS_END = len("2026-12-01T10:00:00")
 
 
-def query(request: web.Request) -> tuple[BookingQuery, Page]:
+def query(request: web.BaseRequest) -> tuple[BookingQuery, Page]:
     """Return which bookings the request asks for, and which page of them.
 
     Raises:
@@ -54,7 +54,7 @@ def _search(text: str, errors: Errors) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _moment(request: web.Request, name: str, errors: Errors) -> int | None:
+def _moment(request: web.BaseRequest, name: str, errors: Errors) -> int | None:
     text = request.query.get(name)
     if text is None:
         return None
@@ -68,7 +68,7 @@ def _moment(request: web.Request, name: str, errors: Errors) -> int | None:
 
 
 def _choice(
-    request: web.Request, name: str, choices: tuple[str, ...], errors: Errors
+    request: web.BaseRequest, name: str, choices: tuple[str, ...], errors: Errors
 ) -> str | None:
     choice = request.query.get(name)
     if choice is not None and choice not in choices:

@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 from multidict import CIMultiDictProxy
 
 from reservesvc.api.application import build
 from reservesvc.api.call import Check
+from reservesvc.api.front_door import Handler
 from reservesvc.apikeys import ApiKey
 from reservesvc.domain.wish import Limits
 from reservesvc.metrics import Metrics
@@ -71,7 +72,7 @@ def application(
     checks: Mapping[str, Check] | None = None,
     metrics: Metrics | None = None,
     deadline_ms: int = 2_000,
-) -> web.Application:
+) -> Handler:
     """Return the application over `stores`."""
     return build(
         stores=stores,

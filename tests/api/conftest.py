@@ -10,7 +10,8 @@ import structlog
 from aiohttp import ClientSession, web
 from redis.asyncio import Redis
 
-from reservesvc.api.application import SERVER_OPTIONS
+from reservesvc.api.application import runner
+from reservesvc.api.front_door import Handler
 from reservesvc.bookings.settings import CachedSettings
 from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.ids import RandomIds
@@ -22,7 +23,7 @@ from tests.api.client import Http, application
 from tests.api.stubs import Stubs
 from tests.servers import RedisServer
 
-Serve = Callable[[web.Application], Awaitable[Http]]
+Serve = Callable[[Handler], Awaitable[Http]]
 Start = Callable[..., Awaitable[Http]]
 
 
@@ -39,13 +40,13 @@ async def serve() -> AsyncIterator[Serve]:
     """Start servers that stop when the test ends."""
     async with AsyncExitStack() as stack:
 
-        async def start(app: web.Application) -> Http:
-            runner = web.AppRunner(app, **SERVER_OPTIONS)
-            stack.push_async_callback(runner.cleanup)
-            await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async def start(app: Handler) -> Http:
+            server = runner(app)
+            stack.push_async_callback(server.cleanup)
+            await server.setup()
+            await web.TCPSite(server, "127.0.0.1", 0).start()
             session = await stack.enter_async_context(ClientSession())
-            return Http(session, runner.addresses[0][1])
+            return Http(session, server.addresses[0][1])
 
         yield start
 

@@ -50,7 +50,7 @@ REFUSALS: dict[type[Outcome], Refusal] = {
     NotFound: NotFound(model="Booking", id="b"),
 }
 HOPED_FOR = {"Reserved", "Live", "Extended", "Released", "Booked", "Changed"}
-WITHIN_THE_FLOW = {"Cold", "ReplayedEnded", "Pending", "FenceMoved"}
+WITHIN_THE_FLOW = {"Busy", "Cold", "ReplayedEnded", "Pending", "FenceMoved"}
 
 
 class Case(Struct):
@@ -197,12 +197,13 @@ async def test_a_missing_booking_has_timekits_shape(http: Http, stubs: Stubs) ->
 
 
 async def test_an_unavailable_dependency_changed_nothing(http: Http, stubs: Stubs) -> None:
-    """503 with Retry-After, the reason, and no doubt about the outcome."""
+    """503 with Retry-After and no doubt about the outcome; the reason is for the log."""
     error = UnavailableError("redis", "Redis does not answer.")
     stubs.reservations.will("reserve", error)
     answer = await http(*ordinary.named("reserve"))
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
-    assert answer.json["detail"].startswith("Redis does not answer.")
+    assert answer.json["detail"].startswith("The reservation store cannot do its part right now")
+    assert b"Redis" not in answer.body
     assert "outcome" not in answer.json
 
 
