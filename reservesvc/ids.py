@@ -11,6 +11,7 @@ _ALPHABET = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # 256 is a multiple of 32: every character is as likely as any other.
 _TO_CHARACTERS = bytes(_ALPHABET[byte % 32] for byte in range(256))
 _BUFFERED_CHARACTERS = 4096
+_PAIRS = [chr(high) + chr(low) for high in _ALPHABET for low in _ALPHABET]
 _RANDOM_CHARACTERS = 16
 _TOKEN_CHARACTERS = 13
 """65 bits: two nonces or tickets of one resource never meet"""
@@ -50,4 +51,4 @@ class RandomIds:
 
 def _stamp(epoch_ms: int) -> str:
     """Return the 10 characters that a ULID begins with: 48 bits of time, 5 each."""
-    return "".join(chr(_ALPHABET[epoch_ms >> shift & 31]) for shift in range(45, -1, -5))
+    return "".join([_PAIRS[epoch_ms >> shift & 1023] for shift in (40, 30, 20, 10, 0)])

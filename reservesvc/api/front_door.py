@@ -7,11 +7,13 @@ the log line, metrics.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter, time_ns
+from typing import Any, cast
 
 from aiohttp import hdrs, web
 
 from reservesvc.api import refusals, trace
 from reservesvc.api.call import Call, Context, Route
+from reservesvc.api.deadlines import Deadlines
 from reservesvc.api.dispatch import Dispatch
 from reservesvc.api.line import RequestLine
 from reservesvc.api.replies import Reply
@@ -24,14 +26,14 @@ Handler = Callable[[web.BaseRequest], Awaitable[Reply]]
 def front_door(context: Context, routes: Iterable[Route]) -> Handler:
     """Return what aiohttp calls for every request."""
     find = Dispatch(routes).find
-    metrics = context.metrics
+    metrics, deadlines = context.metrics, Deadlines(context.deadline_s)
 
     async def serve(request: web.BaseRequest) -> Reply:
         began_s = perf_counter()
         call = Call(request, context, *find(request))
         metrics.in_flight += 1
         try:
-            reply = await _answer(call)
+            reply = await _answer(call, deadlines)
         finally:
             metrics.in_flight -= 1
         _finish(call, reply, perf_counter() - began_s)
@@ -40,16 +42,21 @@ def front_door(context: Context, routes: Iterable[Route]) -> Handler:
     return serve
 
 
-async def _answer(call: Call) -> Reply:
-    context = call.context
+async def _answer(call: Call, deadlines: Deadlines) -> Reply:
+    task = cast("asyncio.Task[Any]", asyncio.current_task())
+    bucket = deadlines.enter(task)
     try:
-        call.caller = context.keys.admit(
-            call.request.headers.get(hdrs.AUTHORIZATION), call.route.scope
-        )
-        async with asyncio.timeout(context.deadline_s):
-            return await call.route.handler(call)
+        authorization = call.request.headers.get(hdrs.AUTHORIZATION)
+        call.caller = call.context.keys.admit(authorization, call.route.scope)
+        return await call.route.handler(call)
+    except asyncio.CancelledError:
+        if not deadlines.expired(task):
+            raise
+        return _failed(call, TimeoutError())
     except Exception as error:  # noqa: BLE001 - the last stop: every failure gets a reply
         return _failed(call, error)
+    finally:
+        bucket.discard(task)
 
 
 def _failed(call: Call, error: Exception) -> Reply:

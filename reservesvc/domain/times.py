@@ -29,15 +29,17 @@ def parse(text: str) -> int | None:
 
 def render(epoch_ms: int) -> str:
     """Return `epoch_ms` as `YYYY-MM-DDTHH:MM:SS.mmmZ`, always `WIDTH` characters."""
-    minute, ms = divmod(epoch_ms, 60_000)
-    return f"{_minute(minute)}{_SECONDS[ms // 1000]}{_MILLISECONDS[ms % 1000]}"
+    day, ms = divmod(epoch_ms, 86_400_000)
+    minute, ms = divmod(ms, 60_000)
+    return f"{_date(day)}{_MINUTES[minute]}{_SECONDS[ms // 1000]}{_MILLISECONDS[ms % 1000]}"
 
 
-# Rendered for every request, several times: most are of the same few minutes.
+# Rendered for every request, several times: looked up rather than computed.
+_MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)]
 _SECONDS = [f"{second:02}." for second in range(60)]
 _MILLISECONDS = [f"{ms:03}Z" for ms in range(1000)]
 
 
 @lru_cache(4096)
-def _minute(epoch_minute: int) -> str:
-    return (EPOCH + timedelta(minutes=epoch_minute)).isoformat()[: len("2026-12-01T10:00:")]
+def _date(epoch_day: int) -> str:
+    return (EPOCH + timedelta(days=epoch_day)).date().isoformat()
