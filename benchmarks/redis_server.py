@@ -1,0 +1,92 @@
+"""The Redis under all servers of a run: the binary the service would embed, without a disk.
+
+Nothing is written to files, so that one run's disk does not become another's waiting time.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from benchmarks.processes import HOST, Process, free_port, running
+from reservesvc.embedded_server import find_server
+from reservesvc.reservations.keys import Keys
+from reservesvc.reservations.pipeline import run_of
+
+FENCE_MS = 86_400_000
+
+
+class RedisServer:
+    """A running Redis."""
+
+    def __init__(self, process: Process, port: int) -> None:
+        self.port = port
+        self.client: Redis = Redis(HOST, port)
+        self._process = process
+        info: Any = self.client.info("server")
+        number = info.get("valkey_version") or info["redis_version"]
+        self.version = f"{info.get('server_name', 'redis')} {number}"
+        self.run = run_of(f"run_id:{info['run_id']}")
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def entries(self, resource_ids: list[str]) -> int:
+        """Return how many entries the indexes of these resources have."""
+        counts: Any = [self.client.zcard(Keys().slots(one)) for one in resource_ids]
+        return sum(counts)
+
+    def empty(self) -> None:
+        """Remove every key; SYNC, lest it goes on in the background of a measurement."""
+        command: Any = self.client.execute_command
+        command("FLUSHALL", "SYNC")
+
+    def warm(self, resource_ids: list[str]) -> None:
+        """Make indexes warm, for callers that know no resync."""
+        for resource_id in resource_ids:
+            self.client.set(Keys().fence(resource_id), f"1:{self.run}", px=FENCE_MS)
+
+    def script_us(self) -> tuple[int, float]:
+        """Return how many scripts ran and the microseconds they took, by Redis' own count."""
+        stats: Any = self.client.info("commandstats")
+        found = stats.get("cmdstat_evalsha", {"calls": 0, "usec": 0})
+        return found["calls"], float(found["usec"])
+
+    def script_load(self, body: bytes) -> str:
+        """Let Redis remember a script for EVALSHA; return what EVALSHA calls it."""
+        return str(self.client.script_load(body))
+
+    def memory_bytes(self) -> int:
+        """Return the memory it has in use."""
+        info: Any = self.client.info("memory")
+        return int(info["used_memory"])
+
+
+@contextmanager
+def redis_server(directory: Path, core: int | None) -> Iterator[RedisServer]:
+    """Run an empty server beside the body."""
+    port = free_port()
+    with running("redis", [find_server(), *_options(directory, port)], directory, core=core) as up:
+        up.wait_for_port(port)
+        server = RedisServer(up, port)
+        try:
+            yield server
+        finally:
+            server.client.close()
+
+
+def _options(directory: Path, port: int) -> list[str]:
+    values = {
+        "bind": HOST,
+        "port": str(port),
+        "dir": str(directory),
+        "daemonize": "no",
+        "appendonly": "no",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+    }
+    return [part for name, value in values.items() for part in (f"--{name}", value)]

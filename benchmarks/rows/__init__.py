@@ -1,0 +1,24 @@
+"""The rows of the benchmark, a module each, in the order in which they are measured."""
+
+from benchmarks.results import Row
+from benchmarks.rows import (
+    batch,
+    connections,
+    growth,
+    in_the_way,
+    memory,
+    reserve,
+    stampede,
+    workers,
+)
+
+ROWS: tuple[Row, ...] = (
+    reserve,
+    connections,
+    stampede,
+    batch,
+    growth,
+    in_the_way,
+    memory,
+    workers,
+)

@@ -1,0 +1,98 @@
+"""Growth: what a claim costs in Redis when its resource has few and very many live entries."""
+
+import random
+from collections.abc import Callable
+from statistics import median
+
+from benchmarks import cores, shown
+from benchmarks.bench import Bench
+from benchmarks.claims import BASE_MS, MINUTE_MS, RESOURCE_ID, Claims
+from benchmarks.direct import PIPELINED, Direct
+from benchmarks.plan import Plan
+from benchmarks.results import Findings, Table
+from reservesvc.reservations.keys import Keys
+
+SEED = 20_301
+_FILL_PER_S = 25_000
+_BLOCK_S = 0.008
+Minutes = Callable[[int], list[int]]
+"""of a number of live entries → the minutes to claim, one for each place in a pipeline"""
+
+
+def seconds(plan: Plan) -> float:
+    """Return how long it takes, by estimate."""
+    return plan.entries[1] / _FILL_PER_S + 4 * plan.samples * _BLOCK_S
+
+
+def run(bench: Bench) -> Findings:
+    """Measure."""
+    claims = Claims(bench.redis.run)
+    bench.redis.empty()
+    bench.redis.warm([RESOURCE_ID])
+    bench.redis.script_load(claims.script.body)
+    found: list[dict[str, float]] = []
+    live = 0
+    with cores.on(bench.cores.server):
+        direct = Direct(bench.redis.port)
+        for entries in bench.plan.entries:
+            takes_s = (entries - live) / _FILL_PER_S
+            bench.progress.step(f"growth: up to {entries:,} live entries", takes_s)
+            direct.send(claims.claim(2 * number) for number in range(live, entries))
+            live = entries
+            bench.progress.step(f"growth: claims at {entries:,}", 2 * bench.plan.samples * _BLOCK_S)
+            found.append(_sampled(bench, direct, claims, entries))
+        direct.close()
+    few, many = found
+    return Findings(
+        tables=[_table(bench.plan.entries, few, many)],
+        values={f"growth-{name}": many[name] / few[name] for name in few},
+    )
+
+
+def _sampled(bench: Bench, direct: Direct, claims: Claims, entries: int) -> dict[str, float]:
+    """Return microseconds in Redis a claim, the median of blocks, for each way to choose."""
+    blocks: dict[str, list[float]] = {name: [] for name in _WAYS}
+    for _ in range(bench.plan.samples):
+        for name, minutes in _WAYS.items():
+            chosen = minutes(entries)
+            calls, took_us = bench.redis.script_us()
+            direct.send(claims.claim(minute) for minute in chosen)
+            calls_after, took_us_after = bench.redis.script_us()
+            blocks[name].append((took_us_after - took_us) / (calls_after - calls))
+            _forget(bench, chosen)
+    return {name: median(values) for name, values in blocks.items()}
+
+
+def _forget(bench: Bench, minutes: list[int]) -> None:
+    """Take claims out of the index again, so that it keeps its size."""
+    key = Keys().slots(RESOURCE_ID)
+    pipeline = bench.redis.client.pipeline(transaction=False)
+    for minute in minutes:
+        start_ms = BASE_MS + minute * MINUTE_MS
+        pipeline.zremrangebyscore(key, start_ms, start_ms)
+    pipeline.execute()
+
+
+def _appended(entries: int) -> list[int]:
+    return [2 * (entries + place) for place in range(PIPELINED)]
+
+
+def _anywhere(entries: int) -> list[int]:
+    """Choose free minutes between live entries, which lie in the even ones."""
+    return [2 * place + 1 for place in _lots.sample(range(entries), PIPELINED)]
+
+
+_lots = random.Random(SEED)  # noqa: S311  places to measure at, no secrets
+_WAYS: dict[str, Minutes] = {"appended": _appended, "random": _anywhere}
+
+
+def _table(sizes: tuple[int, int], few: dict[str, float], many: dict[str, float]) -> Table:
+    rows = [
+        (name, shown.short(few[name]), shown.short(many[name]), f"{many[name] / few[name]:.2f}")
+        for name in few
+    ]
+    return Table(
+        title="Growth: microseconds in Redis a claim",
+        header=("slot", *(f"at {size:,} live entries" for size in sizes), "ratio"),
+        rows=rows,
+    )
