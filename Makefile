@@ -3,15 +3,17 @@
 PYTHON ?= python3
 ARGS ?=
 UPGRADE ?=
+QUICK ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+PEERS_INSTALLED := $(VENV)/installed-peers
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test coverage check format docs lock wheel clean
+.PHONY: help install run test coverage bench check format docs lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +29,9 @@ test: $(INSTALLED) ## run the tests, or those ARGS names
 coverage: $(INSTALLED) ## run the tests, tell which lines and branches none of them reached
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage report
+
+bench: $(PEERS_INSTALLED) ## measure beside peers, see docs/performance.md; QUICK=1 in two minutes
+	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick) $(ARGS)
 
 check: $(INSTALLED) ## check style, types and the direction of imports
 	$(BIN)/ruff check
@@ -47,6 +52,8 @@ lock: $(INSTALLED) ## write requirements/ anew; UPGRADE=--upgrade takes the newe
 		--output-file requirements/development.txt
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(LOCK) - --constraint requirements/development.txt --output-file requirements/build.txt
+	$(LOCK) benchmarks/requirements.in --constraint requirements/development.txt \
+		--output-file requirements/benchmarks.txt
 
 wheel: $(INSTALLED) ## build the sdist and the wheel into dist/
 	$(BIN)/hatchling build
@@ -67,3 +74,7 @@ $(INSTALLED): requirements/development.txt pyproject.toml
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/development.txt
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+$(PEERS_INSTALLED): requirements/benchmarks.txt $(INSTALLED)
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/benchmarks.txt \
+		&& touch $@ || echo "Some peers cannot be installed here; the table will say which are left out." >&2
