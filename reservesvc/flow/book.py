@@ -152,9 +152,10 @@ async def _convert(
     async def decide(pending: Pending) -> Booked | Taken | KeyReused | FenceMoved:
         draft = compose(reservation, details, wish, names, pending.now_ms)
         decision = await stores.bookings.book(draft, pending.fence, idempotency)
-        if isinstance(decision, Booked | Taken):
-            booking = decision.booking if isinstance(decision, Booked) else None
-            await settle(stores, reservation.entry, pending, booking)
+        if isinstance(decision, Booked):
+            await settle(stores, reservation.entry, pending, decision.booking)
+        # Taken changed nothing that could be settled: a request that repeats this one may be
+        # booking the reservation right now, so its entry stays until its key lapses.
         return decision
 
     outcome: Booked | Taken | KeyReused | Ended = await fenced(
@@ -168,13 +169,18 @@ async def _convert(
 async def _convert_own(
     stores: Stores, wish: Wish, reservation: Reservation, idempotency: Idempotency | None
 ) -> Booked | Ended | Taken | KeyReused:
-    """Hand off a reservation that nobody else knows of, and do not leave it lying about."""
+    """Hand off a reservation of our own; one that nobody else knows of is not left lying about.
+
+    Requests that repeat a key share a reservation: as this one fails, another may be booking
+    it. It stays to be repeated, or to lapse.
+    """
     try:
         return await _convert(stores, wish, reservation, idempotency)
     except OutcomeUnknownError:
         raise
     except UnavailableError:
-        await _give_back(stores, reservation)
+        if idempotency is None:
+            await _give_back(stores, reservation)
         raise
 
 

@@ -22,6 +22,7 @@ from reservesvc.domain.outcomes import (
     Taken,
     Unsettled,
 )
+from reservesvc.domain.project import Resource
 from reservesvc.domain.reservation import Reservation, ReservationId
 from reservesvc.domain.wish import Limits, Wish
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
@@ -302,6 +303,65 @@ async def test_a_failed_direct_booking_leaves_the_slot_free(stores: Stores) -> N
     with pytest.raises(UnavailableError):
         await book(broken, LIMITS, a_wish(), None)
     assert isinstance(await reserve(stores, LIMITS, a_wish(), None), Reserved)
+
+
+class Held:
+    """A booking store whose `book` waits to be let go; `reached` tells that it is waiting."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def book(self, *arguments: Any) -> Any:
+        """Wait, then book."""
+        self.reached.set()
+        await self.go_on.wait()
+        return await self._store.book(*arguments)
+
+
+async def test_a_failed_twin_leaves_the_reservation_they_share(
+    servers: list[Stores], redis: Redis
+) -> None:
+    """Of two requests with one key one may fail as the other books: the slot stays booked."""
+    one, other = servers
+    held = Held(other.bookings)
+    booking = asyncio.create_task(book(replace(other, bookings=held), LIMITS, a_wish(), KEY))
+    await held.reached.wait()
+    error = UnavailableError("store", "down")
+    broken = replace(one, bookings=Failing(one.bookings, "book", error))
+    with pytest.raises(UnavailableError):
+        await book(broken, LIMITS, a_wish(), KEY)
+    held.go_on.set()
+    booked = await booking
+    assert isinstance(booked, Booked)
+    assert isinstance(await reserve(one, LIMITS, a_wish(), None), Taken)
+    await redis.delete(f"reservation:{{{ROOM}}}:{booked.booking.entry_id}")
+    assert await reserve(one, LIMITS, a_wish(), None) == Taken(by="booked")
+
+
+async def test_a_refused_twin_leaves_the_reservation_they_share(
+    servers: list[Stores], redis: Redis
+) -> None:
+    """A hand-off that found the slot taken may have a twin that finds it free a moment later."""
+    one, other = servers
+    await one.bookings.create_resource(Resource(id=ROOM, name="Room", capacity=2), None)
+    first, second = await reserved(one), await reserved(one)
+    blocker = await handed_off(one, first)
+    await one.bookings.update_resource(Resource(id=ROOM, name="Room", capacity=1))
+    held = Held(other.bookings)
+    booking = asyncio.create_task(hand_off(replace(other, bookings=held), Wish(), second.id, None))
+    await held.reached.wait()
+    assert await hand_off(one, Wish(), second.id, None) == Taken(by="booked")
+    assert isinstance(await act(one, blocker.booking.id, "cancel"), Changed)
+    held.go_on.set()
+    assert isinstance(await booking, Booked)
+    one.settings.forget()
+    assert isinstance(await reserve(one, LIMITS, a_wish(), None), Taken)
+    await redis.delete(key_of(second))
+    assert await reserve(one, LIMITS, a_wish(), None) == Taken(by="booked")
 
 
 async def test_a_direct_booking_of_unknown_outcome_keeps_its_slot(stores: Stores) -> None:
