@@ -27,7 +27,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.partition(":")[0])
     parser.add_argument("--quick", action="store_true", help="the short form, under two minutes")
     plan = QUICK if parser.parse_args().quick else FULL
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         results = measure(plan)
         sys.stdout.write(report.write(results))
@@ -79,7 +80,7 @@ def _results(running: Bench, findings: Findings) -> Results:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Let SIGTERM end everything in the order in which Ctrl-C does."""
+    """Let everything end in order, on SIGTERM as on Ctrl-C."""
     raise KeyboardInterrupt
 
 

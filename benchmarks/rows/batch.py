@@ -98,6 +98,11 @@ def _batched(bench: Bench, resources: int) -> tuple[float, float]:
         message = f"{result.status + result.broken} of {result.requests} batches failed"
         raise BenchmarkError(message)
     items = result.requests * ITEMS
+    # An independent batch may be answered 2xx with items in it that were refused.
+    kept = bench.redis.entries(slots.resource_ids())
+    if kept < items:
+        message = f"batches of {items} free slots were acknowledged, Redis has {kept} of them"
+        raise BenchmarkError(message)
     return items / (result.duration_us / MICROSECONDS), server_s / items * MICROSECONDS
 
 
