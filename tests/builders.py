@@ -2,7 +2,7 @@
 
 from reservesvc.domain import times
 from reservesvc.domain.booking import Booking
-from reservesvc.domain.reservation import Claim, Details, ReservationId, tail
+from reservesvc.domain.reservation import Claim, Details, ReservationId, document
 from reservesvc.domain.wish import Wish
 from reservesvc.ids import RandomIds
 
@@ -48,7 +48,7 @@ def a_claim(
         end_ms=at(end),
         quantity=quantity,
         duration_ms=duration_ms,
-        tail=tail(details),
+        document=document(at(start), at(end), quantity, details),
     )
 
 

@@ -8,7 +8,7 @@ cancelled.
 
 import asyncio
 from collections import deque
-from typing import Any
+from typing import Any, cast
 
 Bucket = set[asyncio.Task[Any]]
 STEPS = 20
@@ -23,15 +23,20 @@ class Deadlines:
         self._buckets: deque[Bucket] = deque(set() for _ in range(STEPS + 1))
         self._expired: Bucket = set()
         self._is_ticking = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    def enter(self, task: asyncio.Task[Any]) -> Bucket:
-        """Begin to count; whoever is done takes its task out of the bucket."""
+    def enter(self) -> tuple[asyncio.Task[Any], Bucket]:
+        """Begin to count for the running task; it takes itself out of the bucket when done."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
         if not self._is_ticking:
             self._is_ticking = True
-            asyncio.get_running_loop().call_later(self._step_s, self._tick)
+            self._loop.call_later(self._step_s, self._tick)
+        # With the loop named: asking for the running one costs a system call in Python 3.11.
+        task = cast("asyncio.Task[Any]", asyncio.current_task(self._loop))
         bucket = self._buckets[-1]
         bucket.add(task)
-        return bucket
+        return task, bucket
 
     def expired(self, task: asyncio.Task[Any]) -> bool:
         """Tell, once, whether it was the deadline that cancelled `task`."""
@@ -48,5 +53,5 @@ class Deadlines:
             self._expired.add(task)
             task.cancel()
         self._is_ticking = any(self._buckets)
-        if self._is_ticking:
-            asyncio.get_running_loop().call_later(self._step_s, self._tick)
+        if self._is_ticking and self._loop:
+            self._loop.call_later(self._step_s, self._tick)

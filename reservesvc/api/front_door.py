@@ -7,7 +7,6 @@ the log line, metrics.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter, time_ns
-from typing import Any, cast
 
 from aiohttp import hdrs, web
 
@@ -43,8 +42,7 @@ def front_door(context: Context, routes: Iterable[Route]) -> Handler:
 
 
 async def _answer(call: Call, deadlines: Deadlines) -> Reply:
-    task = cast("asyncio.Task[Any]", asyncio.current_task())
-    bucket = deadlines.enter(task)
+    task, bucket = deadlines.enter()
     try:
         authorization = call.request.headers.get(hdrs.AUTHORIZATION)
         call.caller = call.context.keys.admit(authorization, call.route.scope)

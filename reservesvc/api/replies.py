@@ -12,7 +12,7 @@ from time import time
 from typing import Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 JSON = "application/json"
@@ -20,7 +20,10 @@ _DRAIN_BYTES = 65_536
 """replies larger than this wait for a slow reader"""
 _NOTHING: Mapping[str, str] = {}
 _encode = msgspec.json.Encoder().encode
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_START_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\nServer: reservesvc\r\n"
+    for status in HTTPStatus
+}
 
 
 class Reply(web.StreamResponse):
@@ -47,7 +50,7 @@ class Reply(web.StreamResponse):
         self._code = status
         self._content = body
         self._named = headers
-        self._content_type = content_type
+        self._kind = content_type
         self._closes = closes
         self._fixed = ""
 
@@ -81,21 +84,16 @@ class Reply(web.StreamResponse):
         """Do nothing: `prepare` wrote all there is."""
 
     def _head(self, request: web.BaseRequest) -> bytes:
-        lines = [
-            f"HTTP/1.1 {self._code} {_PHRASES[self._code]}\r\n",
-            f"Date: {_date()}\r\nServer: reservesvc\r\n{self._fixed}",
-        ]
+        lines = _START_LINES[self._code] + self._fixed
         if self._code != HTTPStatus.NO_CONTENT:  # RFC 9110 section 8.6: no length, for no body
-            lines.append(
-                f"Content-Type: {self._content_type}\r\nContent-Length: {len(self._content)}\r\n"
-            )
-        lines += [f"{name}: {value}\r\n" for name, value in self._named.items()]
+            lines += f"Content-Type: {self._kind}\r\nContent-Length: {len(self._content)}\r\n"
+        for name, value in self._named.items():
+            lines += f"{name}: {value}\r\n"
         if self._closes:
-            lines.append("Connection: close\r\n")
-        elif request.version < (1, 1):
-            lines.append("Connection: keep-alive\r\n")
-        lines.append("\r\n")
-        return "".join(lines).encode()
+            lines += "Connection: close\r\n"
+        elif request.version < HttpVersion11:
+            lines += "Connection: keep-alive\r\n"
+        return f"{lines}Date: {_date()}\r\n\r\n".encode()
 
 
 def raw(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:

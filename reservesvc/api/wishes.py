@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from reservesvc.api.decoding import Decoded, Errors
 from reservesvc.api.schemas import BookBody, EventBody, ReserveBody, SlotBody
 from reservesvc.domain import times
@@ -9,13 +11,12 @@ from reservesvc.domain.wish import Wish
 
 CUSTOMER_TEXTS = ("name", "email", "phone", "voip", "timezone")
 """fields of a customer that are text wherever they are given; further ones are kept as they are"""
-_NO_EVENT = EventBody()
 
 
 def to_reserve(decoded: Decoded[ReserveBody]) -> Wish:
     """Return what `POST /v2/bookings/reserve` asks for."""
     body, errors = decoded
-    wish = _common(body, body, errors)
+    wish = _wish(body, body, errors)
     wish.duration_s = body.duration if body.duration is not None else body.reservation_time
     return wish
 
@@ -23,31 +24,36 @@ def to_reserve(decoded: Decoded[ReserveBody]) -> Wish:
 def to_book(decoded: Decoded[BookBody]) -> Wish:
     """Return what `POST /v2/bookings` asks for; top-level fields go before the nested event's."""
     body, errors = decoded
-    wish = _common(body, body.event or _NO_EVENT, _flat(errors))
+    event = _event(body)
+    wish = _wish(body, event, _flat(errors))
     wish.reservation_id = body.reservation_id
     wish.meta = body.meta
     return wish
 
 
-def _common(body: SlotBody, event: SlotBody | EventBody, errors: Errors) -> Wish:
+def _wish(body: SlotBody, event: SlotBody | EventBody, errors: Errors) -> Wish:
     wish = Wish(
         resource_id=body.resource_id,
-        what=_first(body.what, event.what),
-        where=_first(body.where, event.where),
-        description=_first(body.description, event.description),
+        what=event.what,
+        where=event.where,
+        description=event.description,
         project_id=body.project_id,
         graph=body.graph,
         quantity=body.quantity,
         errors=errors,
     )
-    wish.start_ms = _moment(wish, "start", _first(body.start, event.start))
-    wish.end_ms = _moment(wish, "end", _first(body.end, event.end))
+    wish.start_ms = _moment(wish, "start", event.start)
+    wish.end_ms = _moment(wish, "end", event.end)
     wish.customer = _customer(wish, body.customer)
     return wish
 
 
-def _first(text: str | None, other: str | None) -> str | None:
-    return text if text is not None else other
+def _event(body: BookBody) -> SlotBody | EventBody:
+    """Return where the slot and the texts are: in the body, or nested where it leaves them out."""
+    if body.event is None:
+        return body
+    given = {name: getattr(body, name) for name in EventBody.__struct_fields__}
+    return replace(body.event, **{name: text for name, text in given.items() if text is not None})
 
 
 def _moment(wish: Wish, name: str, text: str | None) -> int | None:

@@ -68,15 +68,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     end_ms: int
     quantity: int
     duration_ms: int
-    tail: bytes
-    """`Details` as JSON without its opening brace."""
-
-    def head(self) -> str:
-        """Return the part of the JSON between `created_at` and the tail."""
-        return (
-            f'"start":"{times.render(self.start_ms)}","end":"{times.render(self.end_ms)}",'
-            f'"quantity":{self.quantity},'
-        )
+    document: bytes
+    """the JSON form from `start` on: what is known before Redis says when"""
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,9 +106,12 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
         return _decode(self.document)
 
 
-def tail(details: Details) -> bytes:
-    """Return `details` as the tail of the JSON form."""
-    return _encode(details)[1:]
+def document(start_ms: int, end_ms: int, quantity: int, details: Details) -> bytes:
+    """Return the JSON form from `start` on."""
+    head = (
+        f'"start":"{times.render(start_ms)}","end":"{times.render(end_ms)}","quantity":{quantity},'
+    )
+    return head.encode() + _encode(details)[1:]
 
 
 def granted(claim: Claim, now_ms: int) -> Reservation:
@@ -124,7 +120,7 @@ def granted(claim: Claim, now_ms: int) -> Reservation:
     front = f'{{"expires_at":"{times.render(expires_ms)}","created_at":"{times.render(now_ms)}",'
     return Reservation(
         id=claim.id,
-        document=(front + claim.head()).encode() + claim.tail,
+        document=front.encode() + claim.document,
         start_ms=claim.start_ms,
         end_ms=claim.end_ms,
         quantity=claim.quantity,

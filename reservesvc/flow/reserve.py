@@ -11,7 +11,7 @@ from reservesvc.domain.outcomes import (
     Taken,
 )
 from reservesvc.domain.project import Resource, unregistered
-from reservesvc.domain.reservation import Claim, Details, ReservationId, tail
+from reservesvc.domain.reservation import Claim, Details, ReservationId, document
 from reservesvc.domain.slot import is_resource_id
 from reservesvc.domain.wish import Limits, Terms, Wish, complete
 from reservesvc.flow.ended import how_it_ended
@@ -75,7 +75,7 @@ def claim_for(terms: Terms, ulid: str, duration_ms: int) -> Claim:
         end_ms=terms.end_ms,
         quantity=terms.quantity,
         duration_ms=duration_ms,
-        tail=tail(details),
+        document=document(terms.start_ms, terms.end_ms, terms.quantity, details),
     )
 
 

@@ -81,6 +81,7 @@ class RedisReservations:
         self._keys = keys
         self._ids = ids
         self._times = limits
+        self._index_ttl_ms = limits.index_ttl_ms
         self._scripts = load_all()
 
     async def reserve(
@@ -88,21 +89,16 @@ class RedisReservations:
     ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
         """Hold the slot if nothing blocks it, atomically."""
         resource_id = claim.id.resource_id
-        keys = [
-            self._keys.reservation(claim.id),
-            self._keys.slots(resource_id),
-            self._keys.fence(resource_id),
-            self._keys.overlap(resource_id),
-        ]
+        keys = [self._keys.reservation(claim.id), *self._keys.index(resource_id)]
         arguments: list[Argument] = [
             claim.start_ms,
             claim.end_ms,
             claim.quantity,
             capacity,
             claim.duration_ms,
-            claim.head().encode() + claim.tail,
+            claim.document,
             self._times.past_ms,
-            self._times.index_ttl_ms,
+            self._index_ttl_ms,
             SWEEP,
         ]
         if idempotency:
