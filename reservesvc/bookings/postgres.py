@@ -1,0 +1,208 @@
+"""The booking store on PostgreSQL: `reservesvc.ports.BookingStore`, method by method.
+
+Each method names a transaction of one of the `postgres_…` modules and how it runs; what that
+means is `postgres_database`'s.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Self
+
+from reservesvc.bookings import (
+    postgres_bookings,
+    postgres_projects,
+    postgres_resources,
+    postgres_schema,
+    postgres_search,
+    postgres_settings,
+)
+from reservesvc.bookings.postgres_database import Database, Patience
+from reservesvc.bookings.postgres_errors import DEPENDENCY
+from reservesvc.domain.booking import Booking, BookingQuery
+from reservesvc.domain.outcomes import (
+    Booked,
+    Changed,
+    FenceMoved,
+    KeyReused,
+    NotFound,
+    NotOpen,
+    Taken,
+)
+from reservesvc.domain.project import Project, Resource
+from reservesvc.errors import ConfigError, UnavailableError
+from reservesvc.ports import Idempotency, Snapshot
+
+POOL_MAX = 10
+"""The most connections of one server, where nobody says"""
+PATIENCE = Patience.within(deadline_s=2.0)
+
+
+class PostgresBookingStore:
+    """Bookings, projects and resources in a PostgreSQL database.
+
+    Any number of servers may share it. Every method raises `UnavailableError` where the
+    database cannot do its part and nothing was changed, and the changing ones
+    `OutcomeUnknownError` where the answer to COMMIT was lost; `book` and `snapshot` then look
+    for themselves, and raise it only where they cannot.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        pool_max: int = POOL_MAX,
+        patience: Patience = PATIENCE,
+        observe: Callable[[float], None] = lambda _: None,
+    ) -> Self:
+        """Return the store in the database at `url`, whose schema is left as it is.
+
+        Args:
+            url: `postgresql://…`
+            pool_max: the most connections to have at once.
+            patience: how long to wait for what.
+            observe: told the seconds of every call.
+
+        Raises:
+            ConfigError: the schema is not the one that this code works with.
+            UnavailableError: the database cannot be reached, or is not safe for bookings.
+
+        """
+        store = cls(await Database(url, pool_max, patience, observe).open())
+        try:
+            await store._check_at_start()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def _check_at_start(self) -> None:
+        found = await self._database.read(postgres_schema.facts)
+        wrong_version = postgres_schema.version_problem(found.version)
+        if wrong_version:
+            raise ConfigError(wrong_version)
+        await self.ping()
+
+    async def close(self) -> None:
+        """Finish what was begun, then disconnect. May be called again."""
+        await self._database.close()
+
+    async def ping(self) -> None:
+        """Check that bookings can safely be kept: schema, constraint, and no standby.
+
+        Raises:
+            UnavailableError: they cannot.
+
+        """
+        why = postgres_schema.problem(await self._database.read(postgres_schema.facts))
+        if why:
+            raise UnavailableError(DEPENDENCY, why)
+
+    async def snapshot(self, resource_id: str, since_ms: int) -> Snapshot:
+        """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
+        work = partial(postgres_bookings.snapshot, resource_id=resource_id, since_ms=since_ms)
+        # A fence raised once more than needed makes others start again, no worse.
+        return await self._database.write(work, again=work)
+
+    async def book(
+        self, booking: Booking, fence: int, idempotency: Idempotency | None
+    ) -> Booked | FenceMoved | Taken | KeyReused:
+        """Insert the booking under the fence."""
+        return await self._database.write(
+            lambda session: postgres_bookings.book(session, booking, fence, idempotency),
+            again=lambda session: postgres_bookings.book_again(
+                session, booking, fence, idempotency
+            ),
+        )
+
+    async def change_state(
+        self, booking: Booking, state: str, fence: int | None, now_ms: int | None
+    ) -> Changed | FenceMoved | NotOpen | NotFound:
+        """Move the booking from the state it was read in to `state`."""
+        return await self._database.write(
+            partial(
+                postgres_bookings.change_state,
+                booking=booking,
+                state=state,
+                fence=fence,
+                now_ms=now_ms,
+            )
+        )
+
+    async def booking(self, booking_id: str) -> Booking | None:
+        """Return the booking."""
+        return await self._database.look(partial(postgres_bookings.by_id, booking_id=booking_id))
+
+    async def booking_by_reservation(self, reservation_id: str) -> Booking | None:
+        """Return the booking that the reservation became."""
+        return await self._database.look(
+            partial(postgres_bookings.by_reservation, reservation_id=reservation_id)
+        )
+
+    async def booking_by_key(self, digest: str) -> tuple[Booking, str] | None:
+        """Return the booking an Idempotency-Key made, and the fingerprint it came with."""
+        return await self._database.look(partial(postgres_bookings.by_key, digest=digest))
+
+    async def bookings(self, query: BookingQuery) -> tuple[list[Booking], int]:
+        """Return one page of the bookings that match, and how many match in all."""
+        return await self._database.read(partial(postgres_search.matching, query=query))
+
+    async def create_project(
+        self, project: Project, idempotency: Idempotency | None
+    ) -> Project | KeyReused | None:
+        """Insert the project, or return the one its key made; None where the slug is taken."""
+        return await self._database.write(
+            partial(postgres_projects.create, project=project, idempotency=idempotency)
+        )
+
+    async def update_project(self, project: Project) -> Project | NotFound | None:
+        """Replace the project; None where another has its slug."""
+        return await self._database.write(partial(postgres_projects.update, project=project))
+
+    async def delete_project(self, project_id: str) -> bool:
+        """Delete the project; False where there was none."""
+        return await self._database.write(partial(postgres_projects.delete, project_id=project_id))
+
+    async def projects(self, limit: int, offset: int) -> tuple[list[Project], int]:
+        """Return one page of the projects by creation, and how many there are."""
+        return await self._database.read(
+            partial(postgres_projects.page, limit=limit, offset=offset)
+        )
+
+    async def create_resource(
+        self, resource: Resource, idempotency: Idempotency | None
+    ) -> Resource | KeyReused | None:
+        """Register the resource, or return the one its key made; None where the id is taken."""
+        return await self._database.write(
+            partial(postgres_resources.create, resource=resource, idempotency=idempotency)
+        )
+
+    async def update_resource(self, resource: Resource) -> Resource | NotFound:
+        """Replace the resource."""
+        return await self._database.write(partial(postgres_resources.update, resource=resource))
+
+    async def delete_resource(self, resource_id: str) -> bool:
+        """Unregister the resource; False where it was not registered."""
+        return await self._database.write(
+            partial(postgres_resources.delete, resource_id=resource_id)
+        )
+
+    async def resources(self, limit: int, offset: int) -> tuple[list[Resource], int]:
+        """Return one page of the registered resources by id, and how many there are."""
+        return await self._database.read(
+            partial(postgres_resources.page, limit=limit, offset=offset)
+        )
+
+    async def project(self, project_id: str) -> Project | None:
+        """Return the project."""
+        return await self._database.look(partial(postgres_projects.by_id, project_id=project_id))
+
+    async def resource(self, resource_id: str) -> Resource | None:
+        """Return the resource, if it is registered."""
+        return await self._database.look(partial(postgres_resources.by_id, resource_id=resource_id))
+
+    async def settings_version(self) -> int:
+        """Return a number that every change to a project or a resource raises."""
+        return await self._database.look(postgres_settings.version)

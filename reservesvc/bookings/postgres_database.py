@@ -1,0 +1,233 @@
+"""A PostgreSQL database and the pool of connections to it.
+
+Knows connections, time limits and second attempts; knows nothing of bookings. Every limit is
+well below the deadline of a request, so that a request ends by being told why.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Self, TypeVar
+
+import asyncpg
+from asyncpg import Record
+from asyncpg.pool import PoolConnectionProxy
+from msgspec import Struct
+
+from reservesvc.bookings import postgres_transaction as transaction
+from reservesvc.bookings.postgres_errors import DEPENDENCY, DRIVER_ERRORS, sentence
+from reservesvc.bookings.postgres_transaction import CollidedError, Work
+from reservesvc.errors import ConfigError, OutcomeUnknownError, UnavailableError
+
+T = TypeVar("T")
+
+ATTEMPTS = 3
+"""How often a transaction that collided with others is begun"""
+_OPEN_S = 10.0
+"""How long opening and closing may take; no request waits for them"""
+_EXHAUSTED = "every connection to the database is in use"
+
+
+class Patience(Struct, frozen=True, kw_only=True):
+    """How long to wait for what."""
+
+    call_s: float
+    """one call of the store, all in all"""
+    acquire_s: float
+    """a connection of the pool"""
+    statement_s: float
+    """one statement, as the server counts"""
+    lock_s: float
+    """a lock that another transaction holds, as the server counts"""
+    idle_s: float
+    """for us to go on with a transaction, as the server counts: it holds locks meanwhile"""
+
+    @classmethod
+    def within(cls, deadline_s: float) -> Self:
+        """Return the limits that let a request end before its deadline."""
+        return cls(
+            call_s=deadline_s * 0.75,
+            acquire_s=deadline_s * 0.25,
+            statement_s=deadline_s * 0.4,
+            lock_s=deadline_s * 0.3,
+            idle_s=deadline_s * 0.5,
+        )
+
+    def server_settings(self) -> dict[str, str]:
+        """Return what the server is told on connecting; 0 would mean for ever."""
+        limits_s = {
+            "statement_timeout": self.statement_s,
+            "lock_timeout": self.lock_s,
+            "idle_in_transaction_session_timeout": self.idle_s,
+        }
+        limits_ms = {name: str(max(1, round(s * 1000))) for name, s in limits_s.items()}
+        return {"application_name": "reservesvc", **limits_ms}
+
+
+class Database:
+    """One PostgreSQL database.
+
+    Args:
+        url: where it is, `postgresql://…`.
+        pool_max: the most connections to have at once.
+        patience: how long to wait for what.
+        observe: told the seconds of every call.
+
+    """
+
+    def __init__(
+        self, url: str, pool_max: int, patience: Patience, observe: Callable[[float], None]
+    ) -> None:
+        self._url = url
+        self._pool_max = pool_max
+        self._patience = patience
+        self._observe = observe
+        self._pool: asyncpg.Pool[Record] | None = None
+
+    async def open(self) -> Self:
+        """Connect.
+
+        Raises:
+            UnavailableError: the database cannot be reached, or does not let us in.
+            ConfigError: the URL says what no driver understands.
+
+        """
+        with connecting():
+            async with asyncio.timeout(_OPEN_S):
+                self._pool = await asyncpg.create_pool(
+                    self._url,
+                    min_size=1,
+                    max_size=self._pool_max,
+                    server_settings=self._patience.server_settings(),
+                    # No statement here leaves anything behind in a session, so that asyncpg's
+                    # own clean-up would be a round trip for nothing.
+                    reset=_leave,
+                )
+        return self
+
+    async def close(self) -> None:
+        """Finish what was begun, then disconnect. May be called again."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(_OPEN_S):
+                await pool.close()
+        except DRIVER_ERRORS:
+            pool.terminate()
+
+    async def write(self, work: Work[T], again: Work[T] | None = None) -> T:
+        """Run `work` in a transaction that may change the database.
+
+        Args:
+            work: what to do.
+            again: what to do on another connection where the answer to COMMIT was lost. It
+                must first wait for a lock that `work` took, for then `work` has ended, and
+                what it finds is the answer.
+
+        Raises:
+            UnavailableError: nothing was changed.
+            OutcomeUnknownError: `work` may have been done.
+
+        """
+        with self._observed():
+            now_s = asyncio.get_running_loop().time()
+            until_s = now_s + self._patience.call_s
+            if again is None:
+                return await self._tried(work, until_s)
+            try:
+                return await self._tried(work, (now_s + until_s) / 2)
+            except OutcomeUnknownError as unknown:
+                return await self._resolved(again, until_s, unknown)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` in a transaction that sees one state of the database.
+
+        Raises:
+            UnavailableError: it cannot be read.
+
+        """
+        with self._observed():
+            until_s = self._until_s()
+            async with self._session(until_s) as session:
+                return await transaction.read(session, work, until_s)
+
+    async def look(self, work: Work[T]) -> T:
+        """Run `work`, a single statement that reads.
+
+        Raises:
+            UnavailableError: it cannot be read.
+
+        """
+        with self._observed():
+            until_s = self._until_s()
+            async with self._session(until_s) as session:
+                return await transaction.look(session, work, until_s)
+
+    async def _resolved(self, again: Work[T], until_s: float, unknown: OutcomeUnknownError) -> T:
+        try:
+            return await self._tried(again, until_s)
+        except UnavailableError:
+            raise unknown from None
+
+    async def _tried(self, work: Work[T], until_s: float) -> T:
+        for _ in range(ATTEMPTS - 1):
+            with suppress(CollidedError):
+                return await self._write_once(work, until_s)
+        return await self._write_once(work, until_s)
+
+    async def _write_once(self, work: Work[T], until_s: float) -> T:
+        async with self._session(until_s) as session:
+            return await transaction.write(session, work, until_s)
+
+    @asynccontextmanager
+    async def _session(self, until_s: float) -> AsyncIterator["PoolConnectionProxy[Record]"]:
+        pool = self._pool
+        if pool is None:
+            raise UnavailableError(DEPENDENCY, "the booking store is closed")
+        connection = await self._acquired(pool, until_s)
+        try:
+            yield connection
+        finally:
+            # Never waits for the server: a session in doubt was ended before.
+            await pool.release(connection)
+
+    async def _acquired(
+        self, pool: "asyncpg.Pool[Record]", until_s: float
+    ) -> "PoolConnectionProxy[Record]":
+        acquire_until_s = asyncio.get_running_loop().time() + self._patience.acquire_s
+        try:
+            async with asyncio.timeout_at(min(until_s, acquire_until_s)):
+                return await pool.acquire()
+        except DRIVER_ERRORS as error:
+            is_exhausted = pool.get_size() == self._pool_max and pool.get_idle_size() == 0
+            detail = _EXHAUSTED if is_exhausted else sentence(error)
+            raise UnavailableError(DEPENDENCY, detail) from error
+
+    def _until_s(self) -> float:
+        return asyncio.get_running_loop().time() + self._patience.call_s
+
+    @contextmanager
+    def _observed(self) -> Iterator[None]:
+        began_s = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._observe(time.perf_counter() - began_s)
+
+
+@contextmanager
+def connecting() -> Iterator[None]:
+    """Turn what fails while connecting into a sentence."""
+    try:
+        yield
+    except ValueError as error:
+        message = "the booking store's URL says something that PostgreSQL's driver cannot use"
+        raise ConfigError(message) from error
+    except DRIVER_ERRORS as error:
+        raise UnavailableError(DEPENDENCY, sentence(error)) from error
+
+
+async def _leave(_: object) -> None:
+    """Leave a session as it is."""

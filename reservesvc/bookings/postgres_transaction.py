@@ -1,0 +1,161 @@
+"""A piece of work as one transaction, and what its failure means for the caller.
+
+Before COMMIT was sent nothing has changed (`UnavailableError`); from then until its answer
+arrived, nobody knows (`OutcomeUnknownError`). A session whose state is in doubt is ended, so
+that the pool never lends it again; the server undoes what it had begun.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeVar
+
+from asyncpg import DataError, PostgresError
+
+from reservesvc.bookings.postgres_errors import DEPENDENCY, DRIVER_ERRORS, is_collision, sentence
+from reservesvc.domain.outcomes import FenceMoved, KeyReused, NotFound, NotOpen, Taken
+from reservesvc.errors import OutcomeUnknownError, UnavailableError
+
+T = TypeVar("T")
+
+# Said in full, for a database or a user may have other defaults.
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_ROLL_BACK_S = 0.2
+"""How long a ROLLBACK may take before the session is ended instead"""
+_REFUSALS = (FenceMoved, KeyReused, NotFound, NotOpen, Taken)
+"""Outcomes that change nothing: they are rolled back, which waits for no disk"""
+
+
+class Session(Protocol):
+    """What is used of a connection (asyncpg's, or one that a pool lends)."""
+
+    async def execute(self, query: str, /, *values: object) -> str:
+        """Run the query and return its command tag."""
+        ...
+
+    async def fetch(self, query: str, /, *values: object) -> list[Any]:
+        """Return every row."""
+        ...
+
+    async def fetchrow(self, query: str, /, *values: object) -> Any:  # noqa: ANN401 - a Record or None
+        """Return the first row, or None."""
+        ...
+
+    def terminate(self) -> None:
+        """Close the connection without a word to the server."""
+        ...
+
+
+Work = Callable[[Session], Awaitable[T]]
+"""What is to be done; it must not end the transaction, and may be done again from the start"""
+
+
+class CollidedError(UnavailableError):
+    """Others were in the way; nothing was changed, and trying again at once can help."""
+
+
+async def write(session: Session, work: Work[T], until_s: float) -> T:
+    """Run `work` in a transaction that may change the database.
+
+    Args:
+        session: idle, in no transaction.
+        work: what to do.
+        until_s: when to give up, on the event loop's clock.
+
+    Raises:
+        UnavailableError: nothing was changed.
+        OutcomeUnknownError: `work` may have been done.
+
+    """
+    async with _undoing(session, until_s):
+        await session.execute(_BEGIN)
+        result = await work(session)
+    if isinstance(result, _REFUSALS):
+        await _roll_back(session)
+    else:
+        await _commit(session, until_s)
+    return result
+
+
+async def read(session: Session, work: Work[T], until_s: float) -> T:
+    """Run `work` in a transaction that sees one state of the database.
+
+    Raises:
+        UnavailableError: it could not be read.
+
+    """
+    async with _undoing(session, until_s):
+        await session.execute(_BEGIN_READING)
+        result = await work(session)
+    await _roll_back(session)
+    return result
+
+
+async def look(session: Session, work: Work[T], until_s: float) -> T:
+    """Run `work`, a single statement that reads; without BEGIN, it costs one round trip.
+
+    Raises:
+        UnavailableError: it could not be read.
+
+    """
+    async with _ending(session, until_s):
+        return await work(session)
+
+
+@asynccontextmanager
+async def _ending(session: Session, until_s: float) -> AsyncIterator[None]:
+    """Give up at `until_s`; end a session of which nobody knows what it is doing."""
+    try:
+        async with asyncio.timeout_at(until_s):
+            yield
+    except DRIVER_ERRORS as error:
+        if isinstance(error, DataError) and error.__cause__ is not None:
+            # asyncpg could not send a value: the caller's mistake, which stays what it is.
+            # Without asyncpg's words, for they quote the value.
+            raise error.__cause__ from None
+        if not isinstance(error, PostgresError):
+            session.terminate()
+        kind = CollidedError if is_collision(error) else UnavailableError
+        raise kind(DEPENDENCY, sentence(error)) from error
+    except asyncio.CancelledError:
+        session.terminate()
+        raise
+
+
+@asynccontextmanager
+async def _undoing(session: Session, until_s: float) -> AsyncIterator[None]:
+    """As `_ending`, and roll back what was begun when anything fails."""
+    async with _ending(session, until_s):
+        try:
+            yield
+        except Exception:
+            await _roll_back(session)
+            raise
+
+
+async def _commit(session: Session, until_s: float) -> None:
+    try:
+        async with asyncio.timeout_at(until_s):
+            status = await session.execute("COMMIT")
+    except DRIVER_ERRORS as error:
+        session.terminate()
+        # Even where the server says no: told to shut down while it waits for a standby, it
+        # says so after the commit was made.
+        raise OutcomeUnknownError(DEPENDENCY, sentence(error)) from error
+    except asyncio.CancelledError:
+        session.terminate()
+        raise
+    if status != "COMMIT":
+        raise UnavailableError(DEPENDENCY, "the database rolled the transaction back")
+
+
+async def _roll_back(session: Session) -> None:
+    try:
+        async with asyncio.timeout(_ROLL_BACK_S):
+            await session.execute("ROLLBACK")
+    except DRIVER_ERRORS:
+        session.terminate()
+    except asyncio.CancelledError:
+        session.terminate()
+        raise
