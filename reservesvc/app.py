@@ -18,6 +18,8 @@ from reservesvc import logs, startup
 from reservesvc.api.application import build
 from reservesvc.api.application import runner as runner_of
 from reservesvc.api.front_door import Handler
+from reservesvc.bookings.postgres import PostgresBookingStore
+from reservesvc.bookings.postgres_database import Patience
 from reservesvc.bookings.settings import CachedSettings
 from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.config import Config
@@ -76,9 +78,7 @@ async def application_of(
     reservations = RedisReservations(pipeline, Keys(config.key_prefix), ids, _times(config))
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(pipeline.close)
-        bookings = await SqliteBookingStore.open(
-            config.store_path, observe=partial(metrics.observe, "store")
-        )
+        bookings = await open_bookings(config, partial(metrics.observe, "store"))
         stack.push_async_callback(bookings.close)
         settings = CachedSettings(bookings)
         await stack.enter_async_context(_running(settings.run()))
@@ -92,6 +92,27 @@ async def application_of(
             body_bytes_max=config.body_max_bytes,
             write_line=_line_writer(config),
         )
+
+
+async def open_bookings(
+    config: Config, observe: Callable[[float], None]
+) -> SqliteBookingStore | PostgresBookingStore:
+    """Return the booking store that the configuration names.
+
+    Args:
+        config: where it is, and the deadline that its waits have to stay below.
+        observe: told the seconds of every call.
+
+    Raises:
+        UnavailableError: it cannot be opened.
+        ConfigError: its schema is not the one that this code works with.
+
+    """
+    url = config.store.postgres_url
+    if url is None:
+        return await SqliteBookingStore.open(config.store.path, observe=observe)
+    patience = Patience.within(config.deadline_ms / 1000)
+    return await PostgresBookingStore.open(url, config.store_pool_max, patience, observe)
 
 
 def _line_writer(config: Config) -> Callable[[msgspec.Struct], None] | None:
@@ -169,7 +190,7 @@ def _announce(config: Config, embedded: EmbeddedRedis | None, url: str) -> None:
         url=url,
         redis=embedded.url if embedded else str(config.redis_url),
         redis_cli=embedded.cli_hint if embedded else None,
-        store=str(config.store_path),
+        store=str(config.store),
         is_open=not config.api_keys,
     )
     if logs.is_for_people(config.log_format, sys.stderr):

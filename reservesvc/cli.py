@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -18,8 +19,8 @@ from msgspec import Struct
 
 from reservesvc import __doc__ as what_it_is
 from reservesvc import __version__, logs
-from reservesvc.config import load
-from reservesvc.config_table import SETTINGS
+from reservesvc.config import STORE_SETTINGS, load, load_store
+from reservesvc.config_table import SETTINGS, Setting
 from reservesvc.errors import ConfigError, ReservesvcError
 
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
@@ -47,6 +48,13 @@ examples:
       for other machines, which need a key
 
 Every flag has a variable, named in brackets; a flag wins over its variable.
+"""
+_MIGRATE_EXAMPLES = """\
+example:
+  RESERVESVC_STORE_URL=postgresql://reservesvc:$PASSWORD@db/reservesvc reservesvc migrate
+      before the first start on PostgreSQL, and before that of a version which needs more
+
+It may run more than once and at several places at once. On SQLite the service does it itself.
 """
 
 
@@ -110,6 +118,14 @@ def _serve(arguments: argparse.Namespace) -> None:
         raise _CannotServeError(sentence) from error
 
 
+def _migrate(arguments: argparse.Namespace) -> None:
+    place = load_store(vars(arguments), os.environ)
+    # Late, for help and refusals are to come at once.
+    from reservesvc.migrate import migrate  # noqa: PLC0415
+
+    _run(migrate(place, lambda line: print(line, flush=True)))  # noqa: T201  (what it did)
+
+
 def _run(work: Coroutine[object, object, None]) -> None:
     """Run `work` on uvloop where it is installed, on asyncio's own loop elsewhere."""
     try:
@@ -139,10 +155,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    for title, settings in groupby(SETTINGS, key=lambda setting: setting.group):
+def _add_settings(settings: Sequence[Setting], parser: argparse.ArgumentParser) -> None:
+    for title, rows in groupby(settings, key=lambda setting: setting.group):
         group = parser.add_argument_group(title)
-        for setting in settings:
+        for setting in rows:
             note = f"{setting.help} [{setting.variable}; default: {setting.default_text}]"
             group.add_argument(
                 setting.flag,
@@ -156,7 +172,13 @@ _COMMANDS = {
     "serve": _Command(
         help="run the service until SIGTERM or Ctrl-C",
         epilog=_EXAMPLES,
-        add_flags=_add_settings,
+        add_flags=partial(_add_settings, SETTINGS),
         run=_serve,
+    ),
+    "migrate": _Command(
+        help="create the booking store's schema, or bring it up to date",
+        epilog=_MIGRATE_EXAMPLES,
+        add_flags=partial(_add_settings, STORE_SETTINGS),
+        run=_migrate,
     ),
 }

@@ -20,6 +20,34 @@ from reservesvc.errors import ConfigError
 _SIMILAR = 0.8
 
 
+class StorePlace(Struct, frozen=True, kw_only=True):
+    """Where the booking store is; as text without a password."""
+
+    store_url: Url | None
+    data_dir: Path
+
+    @property
+    def postgres_url(self) -> str | None:
+        """The PostgreSQL database, password and all; None for a SQLite file."""
+        is_postgres = self.store_url is not None and values.is_postgres(self.store_url)
+        return self.store_url.reveal() if self.store_url and is_postgres else None
+
+    @property
+    def path(self) -> Path:
+        """The SQLite file."""
+        if self.store_url is None:
+            return self.data_dir / "bookings.sqlite3"
+        return values.store_path(self.store_url)
+
+    def __str__(self) -> str:
+        """Return the place for people and logs."""
+        return str(self.store_url if self.postgres_url else self.path)
+
+
+STORE_SETTINGS = tuple(s for s in SETTINGS if s.field in StorePlace.__struct_fields__)
+"""The settings that say where the booking store is"""
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """Everything the service can be told; `config_table.SETTINGS` explains each field."""
 
@@ -28,7 +56,8 @@ class Config(Struct, frozen=True, kw_only=True):
     redis_url: Url | None
     """None: the embedded Redis"""
     store_url: Url | None
-    """None: SQLite in the data directory; see `store_path`"""
+    """None: SQLite in the data directory; see `store`"""
+    store_pool_max: int
     api_keys: tuple[ApiKey, ...]
     """those of the keys file among them; empty: no key is asked for"""
     api_keys_file: Path | None
@@ -46,11 +75,9 @@ class Config(Struct, frozen=True, kw_only=True):
     shutdown_s: int
 
     @property
-    def store_path(self) -> Path:
-        """The file of the SQLite booking store."""
-        if self.store_url is None:
-            return self.data_dir / "bookings.sqlite3"
-        return values.store_path(self.store_url)
+    def store(self) -> StorePlace:
+        """Where the booking store is."""
+        return StorePlace(store_url=self.store_url, data_dir=self.data_dir)
 
 
 def load(
@@ -78,6 +105,18 @@ def load(
     config = Config(**found)
     _check_together(config, names)
     return config
+
+
+def load_store(argv_flags: Mapping[str, str | None], environ: Mapping[str, str]) -> StorePlace:
+    """Return where the booking store is, and judge no other setting.
+
+    Raises:
+        ConfigError: as `load`.
+
+    """
+    _refuse_misspelt(environ)
+    found = {s.field: _value(s, _name(s, argv_flags), argv_flags, environ) for s in STORE_SETTINGS}
+    return StorePlace(**found)
 
 
 def _name(setting: Setting, argv_flags: Mapping[str, str | None]) -> str:

@@ -86,8 +86,18 @@ SETTINGS = (
         None,
         values.store_url,
         "URL",
-        "the booking store: sqlite:///relative/path or sqlite:////absolute/path",
+        "the booking store: postgresql://user:password@host/database, "
+        "sqlite:///relative/path or sqlite:////absolute/path",
         "bookings.sqlite3 in the data directory",
+    ),
+    Setting(
+        _USED,
+        "STORE_POOL_MAX",
+        10,
+        values.number(1, 1_000),
+        "NUMBER",
+        "the most connections to PostgreSQL; whoever finds them all in use for a quarter of the "
+        "deadline is answered 503",
     ),
     Setting(
         _USED,

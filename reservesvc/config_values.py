@@ -15,6 +15,8 @@ _KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _SQLITE = "sqlite:///"
 _SQLITE_FORMS = "sqlite:///relative/path or sqlite:////absolute/path"
+_POSTGRES = ("postgresql", "postgres")
+_POSTGRES_FORM = "postgresql://user:password@host/database"
 
 
 class Url:
@@ -120,14 +122,11 @@ def redis_url(text: str) -> Url:
 def store_url(text: str) -> Url:
     """Return the address of the booking store; nothing of the text stands in a refusal."""
     scheme, parts = _split(text)
-    if scheme.startswith(("postgres", "pgsql")):
-        message = (
-            "names PostgreSQL, which arrives as booking store in a later version; "
-            f"use {_SQLITE}path"
-        )
-        raise ValueError(message)
+    if scheme in _POSTGRES:
+        _check_postgres(parts)
+        return Url(text)
     if not text.startswith(_SQLITE) or text == _SQLITE or parts.query or parts.fragment:
-        message = f"must be {_SQLITE_FORMS}"
+        message = f"must be {_POSTGRES_FORM}, {_SQLITE_FORMS}"
         raise ValueError(message)
     if ":memory:" in text:
         message = f"must name a file, for bookings are to last: {_SQLITE_FORMS}"
@@ -135,8 +134,13 @@ def store_url(text: str) -> Url:
     return Url(text)
 
 
+def is_postgres(url: Url) -> bool:
+    """Tell whether a `store_url` names a PostgreSQL database; a SQLite file otherwise."""
+    return urlsplit(url.reveal()).scheme in _POSTGRES
+
+
 def store_path(url: Url) -> Path:
-    """Return the file that a `store_url` names."""
+    """Return the SQLite file that a `store_url` names."""
     return Path(url.reveal().removeprefix(_SQLITE))
 
 
@@ -147,6 +151,17 @@ def _split(text: str) -> tuple[str, SplitResult]:
         message = "must be a URL"
         raise ValueError(message) from None
     return parts.scheme.lower(), parts
+
+
+def _check_postgres(parts: SplitResult) -> None:
+    # The rest, as several hosts or sslmode, is the driver's to judge when it connects.
+    database = parts.path.removeprefix("/")
+    if not database or "/" in database:
+        message = f"must name a database: {_POSTGRES_FORM}"
+        raise ValueError(message)
+    if parts.fragment:
+        message = "must not contain #; in a password it is written %23"
+        raise ValueError(message)
 
 
 def _check_tcp(parts: SplitResult) -> None:

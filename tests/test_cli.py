@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -16,6 +17,7 @@ from reservesvc import __version__, cli
 from reservesvc.config import Config
 from reservesvc.config_table import SETTINGS, Setting
 from reservesvc.errors import UnavailableError
+from tests.servers import free_port
 
 Serve = Callable[[Config], object]
 
@@ -207,6 +209,36 @@ def test_uvloop_is_used_where_installed(
         monkeypatch.setitem(sys.modules, "uvloop", None)
     assert cli.main(["serve"]) == 0
     assert loops[0].startswith(module)
+
+
+def test_migrate_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On a SQLite file it makes the file, and says which version that has; again, it may."""
+    file = tmp_path / "bookings.sqlite"
+    for _ in range(2):
+        assert cli.main(["migrate", "--store-url", f"sqlite:///{file}"]) == 0
+        assert capsys.readouterr().out == f"{file} has schema version 1\n"
+    assert file.exists()
+
+
+def test_migrate_takes_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its help names the settings of the store and no other; another's flag is refused."""
+    with pytest.raises(SystemExit):
+        cli.main(["migrate", "--help"])
+    shown = capsys.readouterr().out
+    flags = {setting.flag for setting in SETTINGS if f"{setting.flag} " in shown}
+    assert flags == {"--store-url", "--data-dir"}
+    with pytest.raises(SystemExit) as left:
+        cli.main(["migrate", "--port", "1"])
+    assert left.value.code == 2
+
+
+def test_a_migration_that_cannot_reach_the_store_is_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nobody listens there: exit status 1 and one line, without the password."""
+    url = f"postgresql://u:s3cret@127.0.0.1:{free_port()}/d"
+    assert cli.main(["migrate", "--store-url", url]) == 1
+    assert capsys.readouterr().err == "reservesvc: store: the database cannot be reached\n"
 
 
 def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:

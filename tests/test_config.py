@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from reservesvc.apikeys import ApiKey
-from reservesvc.config import Config, load
+from reservesvc.config import Config, load, load_store
 from reservesvc.config_table import SETTINGS, Setting
 from reservesvc.errors import ConfigError
 
@@ -28,7 +28,7 @@ def test_everything_has_a_default() -> None:
     assert (config.host, config.port) == ("127.0.0.1", 8080)
     assert (config.redis_url, config.api_keys) == (None, ())
     assert config.data_dir == Path("reservesvc-data")
-    assert config.store_path == Path("reservesvc-data/bookings.sqlite3")
+    assert config.store.path == Path("reservesvc-data/bookings.sqlite3")
     assert (config.deadline_ms, config.grace_ms) == (2_000, 10_000)
 
 
@@ -113,16 +113,39 @@ def test_an_empty_variable_is_not_set() -> None:
         ),
         (
             "STORE_URL",
-            "postgresql://u:p@h/d",
+            "postgresql://u:p@h",
+            "must name a database: postgresql://user:password@host/database.",
+        ),
+        (
+            "STORE_URL",
+            "postgresql://u:p@h/d/e",
+            "must name a database: postgresql://user:password@host/database.",
+        ),
+        (
+            "STORE_URL",
+            "postgresql://h/d#e",
+            "must not contain #; in a password it is written %23.",
+        ),
+        (
+            "STORE_URL",
+            "postgresql+asyncpg://h/d",
             (
-                "names PostgreSQL, which arrives as booking store in a later "
-                "version; use sqlite:///path."
+                "must be postgresql://user:password@host/database, "
+                "sqlite:///relative/path or sqlite:////absolute/path."
             ),
         ),
         (
             "STORE_URL",
             "sqlite://x.db",
-            "must be sqlite:///relative/path or sqlite:////absolute/path.",
+            (
+                "must be postgresql://user:password@host/database, "
+                "sqlite:///relative/path or sqlite:////absolute/path."
+            ),
+        ),
+        (
+            "STORE_POOL_MAX",
+            "0",
+            "must be a number from 1 to 1000, not '0'.",
         ),
         (
             "STORE_URL",
@@ -179,13 +202,46 @@ def test_an_address_of_redis_is_kept_as_given(text: str) -> None:
 )
 def test_an_address_of_a_store_is_a_path(text: str, path: str) -> None:
     """Three slashes begin a relative path, four an absolute one."""
-    assert load({}, {"RESERVESVC_STORE_URL": text}).store_path == Path(path)
+    assert load({}, {"RESERVESVC_STORE_URL": text}).store.path == Path(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://u:s3cret@h:5432/d",
+        "postgres://u@h/d?sslmode=verify-full",
+        "postgresql://u:p@h1:1,h2:2/d?target_session_attrs=read-write",
+        "postgresql:///d?host=/run/postgresql",
+    ],
+)
+def test_an_address_of_postgresql_is_kept_for_its_driver(text: str) -> None:
+    """It is revealed whole to the driver only, and shown without what may hold a password."""
+    place = load({}, {"RESERVESVC_STORE_URL": text}).store
+    assert place.postgres_url == text
+    assert "s3cret" not in f"{place}{place!r}"
+    assert str(place) == str(place.store_url)
+
+
+def test_a_file_is_no_postgresql() -> None:
+    """A SQLite store, named or not, is shown as its path and has no PostgreSQL address."""
+    named = load({"store_url": "sqlite:////a/b.db"}, {}).store
+    assert (named.postgres_url, str(named)) == (None, "/a/b.db")
+    assert load({}, {}).store.postgres_url is None
+
+
+def test_where_the_store_is_needs_no_other_setting() -> None:
+    """A migration is not refused for what only a server needs; a misspelt name is."""
+    environ = {"RESERVESVC_HOST": "0.0.0.0", "RESERVESVC_STORE_URL": "postgresql://h/d"}  # noqa: S104
+    assert load_store({}, environ).postgres_url == "postgresql://h/d"
+    assert load_store({"data_dir": "/x"}, {}).path == Path("/x/bookings.sqlite3")
+    with pytest.raises(ConfigError, match="did you mean RESERVESVC_STORE_URL"):
+        load_store({}, {"RESERVESVC_STOREURL": "x"})
 
 
 def test_the_store_follows_the_data_directory() -> None:
     """Without an address of its own, the store is in the data directory."""
     config = load({"data_dir": "/srv/x"}, {})
-    assert config.store_path == Path("/srv/x/bookings.sqlite3")
+    assert config.store.path == Path("/srv/x/bookings.sqlite3")
 
 
 def test_keys_are_held_as_digests() -> None:

@@ -145,7 +145,6 @@ async def migrate(url: str, tell: Callable[[str], None] = lambda _: None) -> Non
                     tell(f"took step {step.name}")
         finally:
             await connection.close(timeout=_CONNECT_S)
-    tell(f"the booking store has schema version {VERSION}")
 
 
 async def _take(connection: "asyncpg.Connection[Record]", step: Step) -> bool:
