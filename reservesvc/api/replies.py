@@ -5,6 +5,7 @@ much as everything else this service does for a request (docs/performance.md). E
 has the same few headers and its whole body at hand.
 """
 
+import asyncio
 from collections.abc import Mapping
 from email.utils import formatdate
 from http import HTTPStatus
@@ -75,9 +76,12 @@ class Reply(web.StreamResponse):
             message = "the client is gone"
             raise ConnectionResetError(message)
         self._closes = self._closes or not request.keep_alive
-        transport.write(self._head(request) + (b"" if request.method == "HEAD" else self._content))
-        if len(self._content) > _DRAIN_BYTES:
+        reply = self._head(request) + (b"" if request.method == "HEAD" else self._content)
+        if self._closes or len(reply) > _DRAIN_BYTES:
+            transport.write(reply)
             await request.writer.drain()
+        else:
+            _outbox.add(transport, reply)
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
@@ -122,6 +126,33 @@ def data(
 def no_content() -> Reply:
     """Return the reply of a call that has nothing to say."""
     return Reply(204)
+
+
+class _Outbox:
+    """Writes the replies of one turn of the event loop together, at its end.
+
+    A write wakes whoever waits for it, which costs more than the write; a client that is busy
+    with the turn's first reply finds the others without being woken again. A connection that
+    is to be closed is not written to from here: its reply has to be gone before.
+    """
+
+    def __init__(self) -> None:
+        self._replies: list[tuple[asyncio.WriteTransport, bytes]] = []
+
+    def add(self, transport: asyncio.WriteTransport, reply: bytes) -> None:
+        """Write `reply` at the end of this turn."""
+        if not self._replies:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._replies.append((transport, reply))
+
+    def _write(self) -> None:
+        replies, self._replies = self._replies, []
+        for transport, reply in replies:
+            if not transport.is_closing():  # the client may have gone meanwhile
+                transport.write(reply)
+
+
+_outbox = _Outbox()
 
 
 class _Date:
