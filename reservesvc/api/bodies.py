@@ -10,8 +10,24 @@ READING_SHARE = 0.5
 """how much of the request's deadline its body may take; the rest is for the work"""
 
 
-async def read(request: web.BaseRequest, bytes_max: int, deadline_s: float) -> bytes:
-    """Return the body.
+def at_hand(request: web.BaseRequest, bytes_max: int) -> bytes | None:
+    """Return the body if it came together with its headers, as nearly every one does.
+
+    Raises:
+        RefusedError: as `arriving`.
+
+    """
+    content = request.content
+    if not content.is_eof() or hdrs.CONTENT_ENCODING in request.headers:
+        return None
+    body = content.read_nowait(-1)
+    if len(body) > bytes_max:
+        raise RefusedError(_too_large(bytes_max))
+    return body
+
+
+async def arriving(request: web.BaseRequest, bytes_max: int, deadline_s: float) -> bytes:
+    """Return the body, once it is here.
 
     Raises:
         RefusedError: 400 when it breaks off, 408 when it drips in too slowly, 413 when it is
@@ -22,10 +38,7 @@ async def read(request: web.BaseRequest, bytes_max: int, deadline_s: float) -> b
         raise RefusedError(_UNSUPPORTED_ENCODING)
     if (request.content_length or 0) > bytes_max:
         raise RefusedError(_too_large(bytes_max))
-    if request.content.is_eof():  # nearly every body has arrived together with its headers
-        body = request.content.read_nowait(-1)
-    else:
-        body = await _arriving(request, bytes_max, deadline_s)
+    body = await _arriving(request, bytes_max, deadline_s)
     if len(body) > bytes_max:
         raise RefusedError(_too_large(bytes_max))
     return body

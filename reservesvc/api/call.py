@@ -103,9 +103,12 @@ class Call:
             RefusedError: it is too large, too slow or compressed.
 
         """
-        context = self.context
-        self._body = await bodies.read(self.request, context.body_bytes_max, context.deadline_s)
-        return self._body
+        request, context = self.request, self.context
+        body = bodies.at_hand(request, context.body_bytes_max)
+        if body is None:
+            body = await bodies.arriving(request, context.body_bytes_max, context.deadline_s)
+        self._body = body
+        return body
 
     async def decode(self, decoder: Decoder[T]) -> Decoded[T]:
         """Return the body as `decoder` reads it.

@@ -65,8 +65,12 @@ def _moment(wish: Wish, name: str, text: str | None) -> int | None:
     return moment_ms
 
 
+def _is_text(value: object) -> bool:
+    return value.__class__ is str
+
+
 def _customer(wish: Wish, customer: dict[str, Any] | None) -> dict[str, Any] | None:
-    if not customer:
+    if not customer or all(map(_is_text, customer.values())):
         return customer
     for name in CUSTOMER_TEXTS:
         value = customer.get(name)

@@ -6,9 +6,9 @@ reserving must not stop with the store, and stale settings beat none.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from reservesvc.bookings.shelf import Shelf
 from reservesvc.domain.project import Project, Resource, unregistered
@@ -58,23 +58,23 @@ class CachedSettings:
         self._projects = Shelf(store.project, entries_max)
         self._resources = Shelf(self._load_resource, entries_max)
 
-    async def project(self, project_id: str) -> Project | None:
+    def project(self, project_id: str) -> Coroutine[Any, Any, Project | None]:
         """Return the project.
 
         Raises:
             UnavailableError: the store cannot be reached and the project was never read.
 
         """
-        return await self._projects.get(project_id)
+        return self._projects.get(project_id)
 
-    async def resource(self, resource_id: str) -> Resource:
+    def resource(self, resource_id: str) -> Coroutine[Any, Any, Resource]:
         """Return the resource; an unregistered one has capacity 1.
 
         Raises:
             UnavailableError: the store cannot be reached and the resource was never read.
 
         """
-        return await self._resources.get(resource_id)
+        return self._resources.get(resource_id)
 
     def forget(self) -> None:
         """Read everything anew from now on, after a change made by this process."""
