@@ -10,6 +10,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -164,16 +165,23 @@ class PostgresServer:
             time.sleep(_POLL_S)
 
     def kill(self) -> None:
-        """Kill the server as kill -9 does; its children notice and follow."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        """Kill the server and all its children at once, as kill -9 does."""
+        if self._process is None:
+            return
+        # Stopped first, so that it has no more children by the time they are killed: left to
+        # themselves they would notice only at their next look, and may still commit until then.
+        self._process.send_signal(signal.SIGSTOP)
+        for child in _children(self._process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
+        self._process = None
 
-    def restart(self) -> None:
-        """Kill the server and start it again, on what it had written."""
-        self.kill()
-        self.start()
+    def ensure_running(self) -> None:
+        """Start the server if a test left it killed."""
+        if self._process is None:
+            self.start()
 
     def log(self) -> str:
         """Return all that the server has logged."""
@@ -190,13 +198,21 @@ class PostgresServer:
     def _is_ready(self) -> bool:
         assert self._process is not None
         with suppress(OSError):
+            # Line 1 is its process, line 8 its state once it has one.
             lines = (self.data / "postmaster.pid").read_text().split("\n")
-            return lines[0] == str(self._process.pid) and lines[7].strip() in _READY
+            is_ours = lines[0] == str(self._process.pid)
+            return is_ours and any(line.strip() in _READY for line in lines[7:8])
         return False
 
 
 def _name() -> str:
     return f"reservesvc_{os.getpid()}_{next(_names)}"
+
+
+def _children(pid: int) -> list[int]:
+    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, check=True)
+    processes = [map(int, line.split()) for line in table.stdout.splitlines()]
+    return [child for child, parent in processes if parent == pid]
 
 
 def _binary(name: str) -> str:

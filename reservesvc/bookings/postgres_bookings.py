@@ -67,6 +67,7 @@ _CHANGE_STATE = f"""
     UPDATE bookings SET state = $2, blocks = $3, updated_ms = coalesce($4, {NOW_MS})
     WHERE id = $1 RETURNING updated_ms
 """  # noqa: S608 - our own expression
+_FOR_EVER_MS = 2**53
 
 
 class _Occupancy(NamedTuple):
@@ -100,7 +101,7 @@ async def book(
             await _raise_longest(session, booking, longest_ms)
             return Booked(booking=booking)
     repeated = await _repeated(session, booking, idempotency)
-    return repeated or refusal or await _in_the_way(session, booking, longest_ms)
+    return repeated or refusal or await _in_the_way(session, booking)
 
 
 async def book_again(
@@ -218,15 +219,16 @@ async def _repeated(
     return Booked(booking=made, repeated=True)
 
 
-async def _in_the_way(session: Session, booking: Booking, longest_ms: int) -> Taken:
+async def _in_the_way(session: Session, booking: Booking) -> Taken:
     """Return the answer where the booking fitted, repeats nothing and was not let in.
 
     Raises:
         UnavailableError: another rule than the capacity forbids it, as an id used twice.
 
     """
-    # Somebody booked past the lock, as by hand; the constraint has held.
-    if not _fits(booking, await _occupancy(session, booking, longest_ms)):
+    # Somebody booked past the lock, as by hand; the constraint has held. Nobody noted how long
+    # that booking is, so this looks back as far as time goes.
+    if not _fits(booking, await _occupancy(session, booking, _FOR_EVER_MS)):
         return Taken(by="booked")
     raise UnavailableError(DEPENDENCY, BROKEN_RULE)
 

@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 ATTEMPTS = 3
 """How often a transaction that collided with others is begun"""
+_PAUSE_S = 0.01
+"""How long to keep away before beginning again"""
 _OPEN_S = 10.0
 """How long opening and closing may take; no request waits for them"""
 _EXHAUSTED = "every connection to the database is in use"
@@ -175,6 +177,8 @@ class Database:
         for _ in range(ATTEMPTS - 1):
             with suppress(CollidedError):
                 return await self._write_once(work, until_s)
+            # Lets those go first who were in the way, and who were waiting for our locks.
+            await asyncio.sleep(_PAUSE_S)
         return await self._write_once(work, until_s)
 
     async def _write_once(self, work: Work[T], until_s: float) -> T:

@@ -7,10 +7,10 @@ that the pool never lends it again; the server undoes what it had begun.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol, TypeVar
 
-from asyncpg import DataError, PostgresError
+from asyncpg import DataError, InterfaceError, PostgresError
 
 from reservesvc.bookings.postgres_errors import DEPENDENCY, DRIVER_ERRORS, is_collision, sentence
 from reservesvc.domain.outcomes import FenceMoved, KeyReused, NotFound, NotOpen, Taken
@@ -115,11 +115,11 @@ async def _ending(session: Session, until_s: float) -> AsyncIterator[None]:
             # Without asyncpg's words, for they quote the value.
             raise error.__cause__ from None
         if not isinstance(error, PostgresError):
-            session.terminate()
+            _end(session)
         kind = CollidedError if is_collision(error) else UnavailableError
         raise kind(DEPENDENCY, sentence(error)) from error
     except asyncio.CancelledError:
-        session.terminate()
+        _end(session)
         raise
 
 
@@ -139,12 +139,12 @@ async def _commit(session: Session, until_s: float) -> None:
         async with asyncio.timeout_at(until_s):
             status = await session.execute("COMMIT")
     except DRIVER_ERRORS as error:
-        session.terminate()
+        _end(session)
         # Even where the server says no: told to shut down while it waits for a standby, it
         # says so after the commit was made.
         raise OutcomeUnknownError(DEPENDENCY, sentence(error)) from error
     except asyncio.CancelledError:
-        session.terminate()
+        _end(session)
         raise
     if status != "COMMIT":
         raise UnavailableError(DEPENDENCY, "the database rolled the transaction back")
@@ -155,7 +155,13 @@ async def _roll_back(session: Session) -> None:
         async with asyncio.timeout(_ROLL_BACK_S):
             await session.execute("ROLLBACK")
     except DRIVER_ERRORS:
-        session.terminate()
+        _end(session)
     except asyncio.CancelledError:
-        session.terminate()
+        _end(session)
         raise
+
+
+def _end(session: Session) -> None:
+    # A pool takes a connection back by itself once it finds that it is lost, and says so here.
+    with suppress(InterfaceError):
+        session.terminate()

@@ -216,3 +216,13 @@ async def test_what_blocks_is_answered_from_the_index(path: Path) -> None:
     (step,) = [row[3] for row in plan]
     assert "USING COVERING INDEX bookings_blocking" in step
     assert "resource_id=? AND start_ms>? AND start_ms<?" in step
+
+
+async def test_nul_reads_back(path: Path) -> None:
+    """SQLite takes a NUL anywhere in a text, and gives it back."""
+    store = await SqliteBookingStore.open(path)
+    text = "nul\x00inside"
+    given = booking(what=text, customers=[{text: text}], meta={text: text})
+    await store.book(given, 0, None)
+    assert await store.booking(given.id) == given
+    await store.close()
