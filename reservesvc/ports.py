@@ -5,6 +5,7 @@ changes something, `OutcomeUnknownError` (it may have been).
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -34,6 +35,7 @@ from reservesvc.domain.outcomes import (
 )
 from reservesvc.domain.project import Project, Resource
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId
+from reservesvc.errors import UnavailableError
 
 
 class Idempotency(Struct, frozen=True):
@@ -43,6 +45,10 @@ class Idempotency(Struct, frozen=True):
     """names caller, call and key"""
     fingerprint: str
     """names the body the key was first sent with"""
+
+
+Ask = tuple[Claim, int, Idempotency | None]
+"""one claim of many: what is claimed, under which capacity, with which key"""
 
 
 class SnapshotBooking(Struct, frozen=True, kw_only=True):
@@ -84,8 +90,16 @@ class ReservationStore(Protocol):
         """Move the deadline to `duration_ms` from now, if that is later."""
         ...
 
-    async def release(self, reservation_id: ReservationId) -> Released | Ended | Unsettled:
-        """Free the slot and leave a tombstone."""
+    async def reserve_many(
+        self, asks: Sequence[Ask]
+    ) -> list[Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken | UnavailableError]:
+        """Reserve each, all sent together; one that failed has its error in its place."""
+        ...
+
+    async def release(
+        self, reservation_id: ReservationId, idempotency: Idempotency | None = None
+    ) -> Released | Ended | Unsettled:
+        """Free the slot and leave a tombstone; `idempotency` is forgotten with it."""
         ...
 
     async def unsettle_reservation(self, reservation: Reservation) -> Pending | Ended | Cold:

@@ -36,6 +36,7 @@ PENDING_MAX = 10_000
 """calls waiting for a reply; more would only wait past their deadline"""
 JOINED_MAX = 16
 """commands in one write; waiting for more gains nothing (docs/performance.md)"""
+_TOO_MANY = f"more than {PENDING_MAX} calls wait for a reply"
 WATCHES_PER_DEADLINE = 4
 RUN_CHARACTERS = 8
 
@@ -96,7 +97,7 @@ class Pipeline:
         values = (len(keys), *keys, link.run, *arguments)
         reply = await link.send(_pack((b"EVALSHA", script.sha, *values)))
         if isinstance(reply, hiredis.ReplyError):
-            if not str(reply).startswith("NOSCRIPT"):
+            if not _is_forgotten(reply):
                 raise refusal(reply)
             # It did not run; EVAL runs it and lets Redis remember it for the next EVALSHA.
             reply = await link.send(_pack((b"EVAL", script.body, *values)))
@@ -106,6 +107,30 @@ class Pipeline:
             self._observe(perf_counter() - begun_s)
         answer: list[Any] = reply
         return answer
+
+    async def call_many(
+        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]
+    ) -> list[list[Any] | UnavailableError]:
+        """Run `script` once for each of `calls`, all sent together; errors stand in their places.
+
+        Raises:
+            UnavailableError: there is no connection, so none ran.
+
+        """
+        begun_s = perf_counter()
+        link = self._link or await self._connect()
+        values = [(len(keys), *keys, link.run, *arguments) for keys, arguments in calls]
+        replies = await _sent(link, [_pack((b"EVALSHA", script.sha, *each)) for each in values])
+        forgotten = [place for place, reply in enumerate(replies) if _is_forgotten(reply)]
+        if forgotten:
+            again = [_pack((b"EVAL", script.body, *values[place])) for place in forgotten]
+            for place, reply in zip(forgotten, await _sent(link, again), strict=True):
+                replies[place] = reply
+        if self._observe:
+            self._observe(perf_counter() - begun_s)
+        return [
+            refusal(reply) if isinstance(reply, hiredis.ReplyError) else reply for reply in replies
+        ]
 
     async def command(self, *arguments: Argument) -> Any:  # noqa: ANN401  a reply is whatever Redis says
         """Send one plain command and return its reply; raises as `call` does."""
@@ -179,11 +204,11 @@ class _Link(asyncio.Protocol):
 
     def send(self, command: bytes) -> asyncio.Future[Any]:
         """Queue `command`; the future gets its reply."""
-        if self.is_lost:
-            raise UnavailableError(REDIS, "the connection was lost")
-        if len(self._waiting) >= PENDING_MAX:
-            raise UnavailableError(REDIS, f"more than {PENDING_MAX} calls wait for a reply")
         future: asyncio.Future[Any] = self._loop.create_future()
+        if self.is_lost or len(self._waiting) >= PENDING_MAX:
+            reason = "the connection was lost" if self.is_lost else _TOO_MANY
+            future.set_exception(UnavailableError(REDIS, reason))
+            return future
         is_idle = not self._waiting
         self._waiting.append(future)
         self._unsent.append(command)
@@ -248,6 +273,17 @@ class _Link(asyncio.Protocol):
         self._waiting.clear()
         self._unsent.clear()
         self.on_lost()
+
+
+async def _sent(link: "_Link", commands: list[bytes]) -> list[Any]:
+    """Send `commands` and return their replies; what kept one from being sent is its reply."""
+    futures = [link.send(command) for command in commands]
+    return await asyncio.gather(*futures, return_exceptions=True)
+
+
+def _is_forgotten(reply: object) -> bool:
+    """Tell whether Redis does not know the script any more, and so did not run it."""
+    return isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT")
 
 
 def run_of(info: Any) -> str:  # noqa: ANN401  a reply is whatever Redis says

@@ -25,7 +25,8 @@ from reservesvc.domain.outcomes import (
     Unsettled,
 )
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted, stored
-from reservesvc.ports import Idempotency, Ids, Snapshot
+from reservesvc.errors import UnavailableError
+from reservesvc.ports import Ask, Idempotency, Ids, Snapshot
 from reservesvc.reservations.keys import ANY_ULID, Keys
 from reservesvc.reservations.pipeline import Argument
 from reservesvc.reservations.scripts import Script, load_all
@@ -72,12 +73,19 @@ class Caller(Protocol):
         """Run `script`; ARGV[1] is put in front of `arguments`."""
         ...
 
+    async def call_many(
+        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]
+    ) -> list[list[Any] | UnavailableError]:
+        """Run `script` once for each of `calls`; errors stand in their places."""
+        ...
+
 
 class RedisReservations:
     """The reservations of all resources, on one Redis."""
 
     def __init__(self, caller: Caller, keys: Keys, ids: Ids, limits: Times) -> None:
         self._call = caller.call
+        self._call_many = caller.call_many
         self._keys = keys
         self._ids = ids
         self._times = limits
@@ -88,6 +96,32 @@ class RedisReservations:
         self, claim: Claim, capacity: int, idempotency: Idempotency | None
     ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
         """Hold the slot if nothing blocks it, atomically."""
+        keys, arguments = self._reserve_call(claim, capacity, idempotency)
+        answer: list[Any] = [b"swept"]
+        while answer[0] == b"swept":
+            answer = await self._call(self._scripts["reserve"], keys, arguments)
+        return _reserve_outcome(claim, answer)
+
+    async def reserve_many(
+        self, asks: Sequence[Ask]
+    ) -> list[Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken | UnavailableError]:
+        """Reserve each, all sent together; one that failed has its error in its place."""
+        calls = [self._reserve_call(*ask) for ask in asks]
+        answers = await self._call_many(self._scripts["reserve"], calls)
+        while swept := [place for place, answer in enumerate(answers) if answer == [b"swept"]]:
+            again = await self._call_many(
+                self._scripts["reserve"], [calls[place] for place in swept]
+            )
+            for place, answer in zip(swept, again, strict=True):
+                answers[place] = answer
+        return [
+            answer if isinstance(answer, UnavailableError) else _reserve_outcome(ask[0], answer)
+            for ask, answer in zip(asks, answers, strict=True)
+        ]
+
+    def _reserve_call(
+        self, claim: Claim, capacity: int, idempotency: Idempotency | None
+    ) -> tuple[list[str], list[Argument]]:
         resource_id = claim.id.resource_id
         keys = [self._keys.reservation(claim.id), *self._keys.index(resource_id)]
         arguments: list[Argument] = [
@@ -104,10 +138,7 @@ class RedisReservations:
         if idempotency:
             keys.append(self._keys.idempotency(resource_id, idempotency.digest))
             arguments += [idempotency.fingerprint, self._times.idempotency_ms]
-        answer: list[Any] = [b"swept"]
-        while answer[0] == b"swept":
-            answer = await self._call(self._scripts["reserve"], keys, arguments)
-        return _reserve_outcome(claim, answer)
+        return keys, arguments
 
     async def read(self, reservation_id: ReservationId) -> Live | Ended:
         """Return the reservation, or how it ended as far as Redis knows."""
@@ -173,9 +204,13 @@ class RedisReservations:
             case _:
                 raise _unexpected("extend", answer)
 
-    async def release(self, reservation_id: ReservationId) -> Released | Ended | Unsettled:
-        """Free the slot and leave a tombstone."""
+    async def release(
+        self, reservation_id: ReservationId, idempotency: Idempotency | None = None
+    ) -> Released | Ended | Unsettled:
+        """Free the slot and leave a tombstone; `idempotency` is forgotten with it."""
         keys = self._keys_of_one(reservation_id)
+        if idempotency:
+            keys.append(self._keys.idempotency(reservation_id.resource_id, idempotency.digest))
         match await self._call(self._scripts["release"], keys, (self._times.ended_ms,)):
             case [b"released", _]:
                 return Released()

@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from reservesvc.domain.outcomes import Busy
+from reservesvc.errors import UnavailableError
 from reservesvc.ports import Snapshot
 from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.pipeline import Argument, Pipeline
@@ -33,6 +34,19 @@ class CheckedCaller:
         answer = await self._pipeline.call(script, keys, arguments)
         assert answer[0].decode() in header.answers, f"{script.name} answered {answer}"
         return answer
+
+    async def call_many(
+        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]
+    ) -> list[list[Any] | UnavailableError]:
+        """Run the script for each call, and compare both sides with its header."""
+        header = self._headers.setdefault(script.name, header_of(script.name))
+        for keys, arguments in calls:
+            assert header.fits(len(keys), len(arguments) + 1), f"{script.name}: {keys} {arguments}"
+        answers = await self._pipeline.call_many(script, calls)
+        for answer in answers:
+            assert not isinstance(answer, UnavailableError)
+            assert answer[0].decode() in header.answers, f"{script.name} answered {answer}"
+        return answers
 
 
 @pytest.fixture
