@@ -58,6 +58,30 @@ class Reserved(Outcome, frozen=True, kw_only=True):
     """the reservation is the one an earlier request with this Idempotency-Key made"""
 
 
+class CartReserved(Outcome, frozen=True, kw_only=True):
+    """Every item of the cart is held."""
+
+    reservations: list[Reservation]
+    """in the order they were asked for"""
+    replayed: bool = False
+    """an earlier request with this Idempotency-Key made them"""
+
+
+class CartRefused(Outcome, frozen=True, kw_only=True):
+    """One item could not be had, so none is held."""
+
+    place: int
+    """which one, counted from 0"""
+    outcome: Past | Taken
+
+
+class CartEnded(Outcome, frozen=True, kw_only=True):
+    """The cart an earlier request with this Idempotency-Key made is not all there."""
+
+    is_begun: bool
+    """part of it lives: it is being reserved right now, or it is lapsing"""
+
+
 class Live(Outcome, frozen=True, kw_only=True):
     """The reservation exists."""
 

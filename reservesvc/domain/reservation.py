@@ -16,6 +16,7 @@ from reservesvc.domain import times
 from reservesvc.domain.entry import Entry
 from reservesvc.domain.slot import is_resource_id
 
+_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
@@ -39,6 +40,14 @@ class ReservationId(NamedTuple):
         if not dot or not is_resource_id(resource_id) or not _ULID.fullmatch(ulid):
             return None
         return cls(resource_id, ulid)
+
+
+def numbered(ulid: str, number: int) -> str:
+    """Return `ulid` with its last two characters replaced by `number`, from 0 to 1023.
+
+    What is left of its randomness, 70 bits, is still not to be guessed.
+    """
+    return f"{ulid[:-2]}{_DIGITS[number // 32]}{_DIGITS[number % 32]}"
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,11 +33,16 @@ async def reserve(
     claim = claim_for(terms, stores.ids.ulid(), terms.duration_s * 1000)
     outcome = await claim_slot(stores, claim, capacity, idempotency)
     if isinstance(outcome, ReplayedEnded):
-        reservation_id = ReservationId(terms.resource_id, outcome.ulid)
-        found = await stores.reservations.read(reservation_id)
-        ended = found if isinstance(found, Ended) else Ended()
-        return await how_it_ended(stores, reservation_id, ended)
+        return await how_the_first_ended(stores, terms.resource_id, outcome)
     return outcome
+
+
+async def how_the_first_ended(stores: Stores, resource_id: str, replayed: ReplayedEnded) -> Ended:
+    """Return how the reservation ended that an Idempotency-Key made when it first came."""
+    reservation_id = ReservationId(resource_id, replayed.ulid)
+    found = await stores.reservations.read(reservation_id)
+    ended = found if isinstance(found, Ended) else Ended()
+    return await how_it_ended(stores, reservation_id, ended)
 
 
 async def settle_terms(stores: Stores, limits: Limits, wish: Wish) -> tuple[Terms | None, int]:
