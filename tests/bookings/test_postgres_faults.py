@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
 
-from reservesvc.bookings import postgres_bookings, postgres_transaction
+from reservesvc.bookings import postgres_bookings, postgres_database, postgres_transaction
 from reservesvc.bookings.postgres import PostgresBookingStore
 from reservesvc.bookings.postgres_database import ATTEMPTS, Patience
 from reservesvc.bookings.postgres_errors import sentence
@@ -204,6 +205,25 @@ async def test_looking_waits_for_the_attempt_to_end(
     assert isinstance(answer, Booked)
     assert (answer.booking.what, answer.repeated) == (stands, False)
     assert await count_of(databases, database) == 1
+
+
+async def test_looking_may_find_that_another_was_faster(
+    opening: Opening, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit never arrived and the slot went to another meanwhile: taken, for certain."""
+    store, other = await opening(), await opening()
+    lost, faster = booking(), booking()
+    inner = postgres_bookings.book_again
+
+    async def after_another(*arguments: Any) -> object:
+        await other.book(faster, 0, None)
+        return await inner(*arguments)
+
+    monkeypatch.setattr(postgres_bookings, "book_again", after_another)
+    before_commit(monkeypatch, proxy.reset)
+    assert await store.book(lost, 0, None) == Taken(by="booked")
+    assert await store.booking(lost.id) is None
+    assert await store.booking(faster.id) == faster
 
 
 async def test_a_lost_answer_to_a_snapshot_raises_the_fence_again(
@@ -453,6 +473,30 @@ async def test_a_caller_cancelled_while_committing_leaves_a_clean_pool(
     assert await store.book(draft, 0, None) == Booked(booking=draft, repeated=True)
 
 
+async def test_a_caller_cancelled_while_rolling_back_leaves_a_clean_pool(
+    opening: Opening, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal whose caller went away is one all the same; the connection is not lent again."""
+    store = await opening(PATIENT, pool_max=1)
+    rolls_back = asyncio.Event()
+    roll_back = postgres_transaction._roll_back
+
+    async def stalled(session: Session) -> None:
+        proxy.stall()
+        rolls_back.set()
+        await roll_back(session)
+
+    monkeypatch.setattr(postgres_transaction, "_roll_back", stalled)
+    refused = asyncio.create_task(store.book(booking(), 7, None))
+    await rolls_back.wait()
+    refused.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await refused
+    monkeypatch.setattr(postgres_transaction, "_roll_back", roll_back)
+    proxy.heal()
+    assert isinstance(await store.book(booking(), 0, None), Booked)
+
+
 async def test_a_caller_cancelled_in_the_queue_changes_nothing(
     opening: Opening, databases: Databases, database: str
 ) -> None:
@@ -513,6 +557,22 @@ async def test_closing_finishes_what_was_begun(
         assert await writing == Booked(booking=draft)
         await closing
     assert await count_of(databases, database) == 1
+
+
+async def test_closing_does_not_wait_for_a_dead_database(
+    opening: Opening, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that stops ends, whatever its database does."""
+    monkeypatch.setattr(postgres_database, "_OPEN_S", 0.2)
+    store = await opening(PATIENT)
+    proxy.stall()
+    asked = asyncio.create_task(store.booking("any"))
+    await asyncio.sleep(0)
+    began_s = time.monotonic()
+    await store.close()
+    assert time.monotonic() - began_s < 5
+    with pytest.raises(UnavailableError):
+        await asked
 
 
 async def test_calls_are_observed(databases: Databases, database: str) -> None:
