@@ -11,7 +11,8 @@ _CHUNK = 65_536
 class FaultProxy:
     """Listens on a TCP port of 127.0.0.1 and passes bytes to a Unix socket or a TCP port.
 
-    Faults work on what comes back; requests always arrive. They hold until `heal`.
+    Faults work on what comes back, and requests arrive, but for `partition`. They hold until
+    `heal`.
     """
 
     def __init__(self, target: Path | int) -> None:
@@ -21,6 +22,8 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._open.set()
+        self._takes = asyncio.Event()
+        self._takes.set()
         self._cut_after: int | None = None
         self._delay_s = 0.0
         self._refuses = False
@@ -51,6 +54,11 @@ class FaultProxy:
         """Keep every reply back."""
         self._open.clear()
 
+    def partition(self) -> None:
+        """Keep every request and every reply back; what is on its way arrives late."""
+        self._takes.clear()
+        self._open.clear()
+
     def cut_reply(self, after_bytes: int) -> None:
         """Let so many bytes of the next reply through, then close its connection."""
         self._cut_after = after_bytes
@@ -75,25 +83,33 @@ class FaultProxy:
         self._delay_s = 0.0
         self._refuses = False
         self._open.set()
+        self._takes.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refuses:
             writer.transport.abort()
             return
         self.connections += 1
-        if isinstance(self._target, Path):
-            there = await asyncio.open_unix_connection(self._target)
-        else:
-            there = await asyncio.open_connection("127.0.0.1", self._target)
+        try:
+            there = await self._connect()
+        except OSError:  # the server behind is down, and so is the way to it
+            writer.transport.abort()
+            return
         self._writers |= {writer, there[1]}
         for work in (self._requests(reader, there[1]), self._replies(there[0], writer)):
             task = asyncio.create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._target, Path):
+            return await asyncio.open_unix_connection(self._target)
+        return await asyncio.open_connection("127.0.0.1", self._target)
+
     async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await reader.read(_CHUNK):
+                await self._takes.wait()
                 writer.write(data)
         self._close(writer)
 
