@@ -104,9 +104,10 @@ class Call:
 
         """
         request, context = self.request, self.context
-        body = bodies.at_hand(request, context.body_bytes_max)
+        most = self.route.body_bytes_max or context.body_bytes_max
+        body = bodies.at_hand(request, most)
         if body is None:
-            body = await bodies.arriving(request, context.body_bytes_max, context.deadline_s)
+            body = await bodies.arriving(request, most, context.deadline_s)
         self._body = body
         return body
 
@@ -159,6 +160,8 @@ class Route(Struct, frozen=True):
     """one name a route; part of what an Idempotency-Key is kept under"""
     quiet: bool = False
     """asked every few seconds by machines: logged at debug"""
+    body_bytes_max: int | None = None
+    """how large a body may be, where the service's own limit is too small"""
 
     @property
     def writes(self) -> bool:

@@ -41,6 +41,11 @@ PROBLEMS = {
         "Slot unavailable",
         "A reservation or a booking is in the way; `retry_after_ms`: when a reservation lapses.",
     ),
+    "cart_incomplete": Kind(
+        409,
+        "Cart incomplete",
+        "Only a part of the cart that this Idempotency-Key made is held, for now or any more.",
+    ),
     "handoff_in_progress": Kind(
         409, "Hand-off in progress", "The reservation is being turned into a booking right now."
     ),

@@ -6,6 +6,8 @@
 from collections.abc import Iterable
 from typing import Final, assert_never
 
+from msgspec.structs import replace
+
 from reservesvc.api.problems import (
     RETRY_MS,
     Problem,
@@ -15,6 +17,8 @@ from reservesvc.api.problems import (
 )
 from reservesvc.domain import times
 from reservesvc.domain.outcomes import (
+    CartEnded,
+    CartRefused,
     Ended,
     ExtensionLimit,
     Invalid,
@@ -39,6 +43,8 @@ Refusal = (
     | Mismatch
     | NotOpen
     | NotFound
+    | CartRefused
+    | CartEnded
 )
 """the outcomes that are not what the caller hoped for"""
 
@@ -46,7 +52,7 @@ Refusal = (
 _DEPENDENCIES = {"redis": "The reservation store", "store": "The booking store"}
 
 
-def of_outcome(outcome: Refusal) -> Problem:  # noqa: C901, PLR0911 - a table: one row an outcome
+def of_outcome(outcome: Refusal) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a table: one row an outcome
     """Return the problem that `outcome` is for the caller."""
     match outcome:
         case Invalid():
@@ -69,6 +75,10 @@ def of_outcome(outcome: Refusal) -> Problem:  # noqa: C901, PLR0911 - a table: o
             return _not_open(outcome)
         case NotFound():
             return _not_found(outcome)
+        case CartRefused():
+            return _cart_refused(outcome)
+        case CartEnded():
+            return CART_INCOMPLETE if outcome.is_begun else _ended(Ended())
         case _:
             assert_never(outcome)
 
@@ -112,6 +122,13 @@ def unavailable(who: str) -> Problem:
 KEY_REUSED: Final = Problem(
     code="idempotency_key_reused",
     detail="This Idempotency-Key came with another body before; send a new key.",
+)
+CART_INCOMPLETE: Final = Problem(
+    code="cart_incomplete",
+    detail="Only a part of the cart that this Idempotency-Key made is held: it is being reserved "
+    "right now, or it is lapsing. Try again shortly, or send a new key for a new cart.",
+    extras={"retry_after_ms": RETRY_MS},
+    headers=retry_headers(RETRY_MS),
 )
 HANDOFF_IN_PROGRESS: Final = Problem(
     code="handoff_in_progress",
@@ -176,6 +193,15 @@ def _ended(outcome: Ended) -> Problem:
         code="reservation_ended",
         detail=f"The reservation ended{when} ({outcome.state}); {next_step}.",
         extras=extras,
+    )
+
+
+def _cart_refused(outcome: CartRefused) -> Problem:
+    problem = of_outcome(outcome.outcome)
+    return replace(
+        problem,
+        detail=f"Nothing of the cart is held, because of item {outcome.place}: {problem.detail}",
+        extras=problem.extras | {"item": outcome.place},
     )
 
 

@@ -1,11 +1,19 @@
 """The URL table: one row a call. Assembly, keys, log, metrics and tests all read it."""
 
-from reservesvc.api import bookings, health, projects, reservations, resources
+from reservesvc.api import batch, bookings, health, projects, reservations, resources
 from reservesvc.api.call import Route
 
 ROUTES = (
     Route("POST", "/v2/bookings/reserve", reservations.reserve, "widget", "reserve"),
     Route("GET", "/v2/bookings/reserve", reservations.live, "service", "live"),
+    Route(
+        "POST",
+        "/v2/bookings/reserve/batch",
+        batch.reserve_batch,
+        "service",
+        "reserve_batch",
+        body_bytes_max=batch.BODY_BYTES_MAX,
+    ),
     Route("PUT", "/v2/bookings/reserve/extend", reservations.extend, "widget", "extend"),
     Route("GET", "/v2/bookings/reserve/{reservation_id}", reservations.read, "widget", "read"),
     Route(

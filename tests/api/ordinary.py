@@ -19,6 +19,7 @@ class Request(NamedTuple):
 
 _BODIES: dict[str, object] = {
     "reserve": RESERVE,
+    "reserve_batch": {"mode": "independent", "reservations": [RESERVE]},
     "extend": {"reservation_id": RESERVATION_ID, "duration": 60},
     "book": BOOK,
     "create_project": {"name": "Salon"},

@@ -4,6 +4,7 @@ They hold nothing and judge nothing: how slots are judged is tested on real serv
 point is HTTP.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -22,7 +23,7 @@ from reservesvc.domain.outcomes import (
 from reservesvc.domain.project import Project, Resource, unregistered
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted
 from reservesvc.ids import RandomIds
-from reservesvc.ports import Idempotency, Snapshot, Stores
+from reservesvc.ports import Ask, Idempotency, Snapshot, Stores
 from tests.builders import ROOM, a_booking, a_claim, at
 
 NOW_MS = at(0)
@@ -70,6 +71,10 @@ class StubReservations(Scripted):
         reserved = Reserved(reservation=granted(claim, NOW_MS))
         return await self._say("reserve", reserved, claim, capacity, idempotency)
 
+    async def reserve_many(self, asks: Sequence[Ask]) -> Any:
+        """Say `Reserved` to each, or as `reserve` was told."""
+        return [await self.reserve(*ask) for ask in asks]
+
     async def read(self, reservation_id: ReservationId) -> Any:
         """Find it alive."""
         live = Live(reservation=a_reservation(reservation_id))
@@ -84,9 +89,11 @@ class StubReservations(Scripted):
         extended = Extended(reservation=a_reservation(reservation_id))
         return await self._say("extend", extended, reservation_id, duration_ms)
 
-    async def release(self, reservation_id: ReservationId) -> Any:
+    async def release(
+        self, reservation_id: ReservationId, idempotency: Idempotency | None = None
+    ) -> Any:
         """Release it."""
-        return await self._say("release", Released(), reservation_id)
+        return await self._say("release", Released(), reservation_id, idempotency)
 
     async def unsettle_reservation(self, reservation: Reservation) -> Any:
         """Unsettle it."""

@@ -14,24 +14,29 @@ from reservesvc.api.refusals import Refusal
 from reservesvc.apikeys import ApiKey, digest_of
 from reservesvc.domain import outcomes
 from reservesvc.domain.outcomes import (
+    CartEnded,
+    CartRefused,
     Ended,
     ExtensionLimit,
     Invalid,
     KeyReused,
+    Live,
     Mismatch,
     NotFound,
     NotOpen,
     Outcome,
     Past,
+    Reserved,
     Taken,
     Unsettled,
 )
+from reservesvc.domain.reservation import granted
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 from tests.api import ordinary
 from tests.api.client import BODY_BYTES_MAX, BOOK, RESERVE, Http
 from tests.api.conftest import Start
 from tests.api.stubs import RESERVATION_ID, Stubs
-from tests.builders import a_booking, at
+from tests.builders import a_booking, a_claim, at
 
 DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
 KEYS = (ApiKey("site", "widget", digest_of("site-secret")),)
@@ -48,8 +53,10 @@ REFUSALS: dict[type[Outcome], Refusal] = {
     Mismatch: Mismatch(fields=("start", "end")),
     NotOpen: NotOpen(booking=a_booking(), open_actions=("cancel",)),
     NotFound: NotFound(model="Booking", id="b"),
+    CartRefused: CartRefused(place=2, outcome=Taken(by="booked")),
+    CartEnded: CartEnded(is_begun=False),
 }
-HOPED_FOR = {"Reserved", "Live", "Extended", "Released", "Booked", "Changed"}
+HOPED_FOR = {"Reserved", "CartReserved", "Live", "Extended", "Released", "Booked", "Changed"}
 WITHIN_THE_FLOW = {"Busy", "Cold", "ReplayedEnded", "Pending", "FenceMoved"}
 
 
@@ -72,6 +79,17 @@ def _posting(path: str, body: object, **headers: str) -> Case:
     return Case(ordinary.Request("POST", path, body), headers)
 
 
+def _half_a_cart(stubs: Stubs) -> None:
+    reservation = granted(a_claim(), at(0))
+    stubs.reservations.will("reserve", Reserved(reservation=reservation, replayed=True))
+    states: list[Outcome] = [Live(reservation=reservation), Ended()]
+
+    async def read() -> Outcome:
+        return states.pop()
+
+    stubs.reservations.will("read", read)
+
+
 RESERVE_PATH = "/v2/bookings/reserve"
 CASES = {
     "malformed_json": _posting(RESERVE_PATH, b"{"),
@@ -86,6 +104,15 @@ CASES = {
     "reservation_not_found": Case(ordinary.Request("GET", f"{RESERVE_PATH}/none")),
     "method_not_allowed": Case(ordinary.Request("PATCH", "/v2/bookings")),
     "slot_unavailable": _reserving(Taken(by="reserved", retry_after_ms=1_001)),
+    "cart_incomplete": Case(
+        ordinary.Request(
+            "POST",
+            f"{RESERVE_PATH}/batch",
+            {"mode": "all_or_nothing", "reservations": [RESERVE, RESERVE]},
+        ),
+        {"Idempotency-Key": "k"},
+        script=_half_a_cart,
+    ),
     "handoff_in_progress": Case(
         ordinary.named("release"),
         script=lambda stubs: stubs.reservations.will("release", Unsettled()),
