@@ -29,6 +29,9 @@ _FACTS = """
         current_setting('server_version_num')::integer AS server_version,
         current_setting('server_encoding') AS encoding,
         current_setting('synchronous_commit') AS synchronous_commit,
+        current_setting('statement_timeout') <> '0'
+            AND current_setting('lock_timeout') <> '0'
+            AND current_setting('idle_in_transaction_session_timeout') <> '0' AS is_bounded,
         pg_is_in_recovery() AS is_standby,
         current_setting('default_transaction_read_only') = 'on' AS is_read_only,
         EXISTS (SELECT FROM pg_extension WHERE extname = 'btree_gist') AS has_extension,
@@ -67,6 +70,7 @@ class Facts(NamedTuple):
     server_version: int
     encoding: str
     synchronous_commit: str
+    is_bounded: bool
     is_standby: bool
     is_read_only: bool
     has_extension: bool
@@ -108,6 +112,14 @@ _PROBLEMS: tuple[tuple[Callable[[Facts], bool], str], ...] = (
     (
         lambda f: f.synchronous_commit == "off",
         "synchronous_commit is off, so that a crash could lose a booking that was answered",
+    ),
+    # Told on connecting; a pooler may keep it to itself.
+    (
+        lambda f: not f.is_bounded,
+        (
+            "statement_timeout, lock_timeout or idle_in_transaction_session_timeout is off, so "
+            "that a paused server could keep its locks for ever"
+        ),
     ),
     (lambda f: not f.has_extension, "the extension btree_gist is missing"),
     (lambda f: not f.has_constraint, "the constraint bookings_exclusive is missing or invalid"),

@@ -10,6 +10,7 @@ import pytest
 from reservesvc import cli
 from reservesvc.bookings import postgres_schema
 from reservesvc.bookings.postgres import PostgresBookingStore
+from reservesvc.bookings.postgres_database import Patience
 from reservesvc.bookings.postgres_schema import STEPS, VERSION, Facts, Step, problem
 from reservesvc.domain.outcomes import Booked
 from reservesvc.errors import ConfigError, UnavailableError
@@ -21,6 +22,7 @@ SAFE = Facts(
     server_version=130_000,
     encoding="UTF8",
     synchronous_commit="on",
+    is_bounded=True,
     is_standby=False,
     is_read_only=False,
     has_extension=True,
@@ -168,6 +170,7 @@ def test_a_safe_database_has_no_problem() -> None:
         ("server_version", 129_999, "PostgreSQL is older than 13"),
         ("encoding", "LATIN1", "encoding is not UTF8"),
         ("synchronous_commit", "off", "a crash could lose a booking"),
+        ("is_bounded", False, "could keep its locks for ever"),
         ("is_standby", True, "is a standby"),
         ("is_read_only", True, "is read-only"),
         ("has_extension", False, "btree_gist is missing"),
@@ -218,6 +221,24 @@ async def test_unsafe_settings_of_a_database_are_refused(
     """What an operator set for the database counts."""
     await databases.rows(database, f'ALTER DATABASE "{database}" SET {setting}')
     assert why in await refusal(databases.of(database))
+
+
+@pytest.mark.parametrize(
+    "limit", ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+)
+async def test_a_limit_that_did_not_arrive_is_noticed(
+    databases: Databases, database: str, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """A pooler that drops one of the limits is found out; one set for the database will do."""
+    told = Patience.server_settings
+
+    def dropped(patience: Patience) -> dict[str, str]:
+        return {name: value for name, value in told(patience).items() if name != limit}
+
+    monkeypatch.setattr(Patience, "server_settings", dropped)
+    assert "could keep its locks for ever" in await refusal(databases.of(database))
+    await databases.rows(database, f'ALTER DATABASE "{database}" SET {limit} = 800')
+    await (await PostgresBookingStore.open(databases.of(database))).close()
 
 
 async def test_an_index_that_is_not_valid_guards_nothing(
