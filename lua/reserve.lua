@@ -123,35 +123,57 @@ while walking do
     end
   end
   walking = walking and #page == 2 * page_size
-  page_size = 64
+  page_size = 256
 end
 
 -- peak: the most units that entries of `list` use at any one instant of the slot.
 local function peak(list)
-  local steps = {}
-  for _, entry in ipairs(list) do
-    steps[#steps + 1] = {math.max(entry.from, start_ms), entry.quantity}
-    steps[#steps + 1] = {math.min(entry.to, end_ms), -entry.quantity}
-  end
-  -- At one instant ends come before starts: intervals are half-open.
-  table.sort(steps, function(a, b)
-    if a[1] == b[1] then
-      return a[2] < b[2]
+  local throughout, changes, instants = 0, {}, {}
+  local function change(instant, units)
+    if not changes[instant] then
+      changes[instant] = 0
+      instants[#instants + 1] = instant
     end
-    return a[1] < b[1]
-  end)
+    changes[instant] = changes[instant] + units
+  end
+  for _, entry in ipairs(list) do
+    if entry.from <= start_ms and entry.to >= end_ms then
+      throughout = throughout + entry.quantity
+    else
+      change(math.max(entry.from, start_ms), entry.quantity)
+      change(math.min(entry.to, end_ms), -entry.quantity)
+    end
+  end
+  table.sort(instants)
   local units, most = 0, 0
-  for _, step in ipairs(steps) do
-    units = units + step[2]
+  for _, instant in ipairs(instants) do
+    units = units + changes[instant] -- ends and starts of one instant: intervals are half-open
     most = math.max(most, units)
   end
-  return most
+  return throughout + most
+end
+
+-- all_live: whether every key of the reservations among list[from..to] is there.
+local function all_live(list, from, to)
+  local keys = {}
+  for i = from, to do
+    if list[i].kind ~= 'b' and list[i].worth == 'unjudged' then
+      keys[#keys + 1] = PREFIX .. list[i].id
+    end
+  end
+  return #keys == 0 or redis.call('EXISTS', unpack(keys)) == #keys
 end
 
 if in_use + quantity > capacity and peak(way) + quantity > capacity then
   local live, booked, earliest_ms = {}, {}, nil
-  for _, entry in ipairs(way) do
-    if entry.worth == 'unjudged' then
+  local looked_until, sure = 0, false
+  for i, entry in ipairs(way) do
+    if i > looked_until then
+      looked_until = math.min(i + SWEEP - 1, #way)
+      sure = all_live(way, i, looked_until)
+    end
+    -- Of many live ones a few are asked how long they have left; that is hint enough.
+    if entry.worth == 'unjudged' and (i <= 8 or not sure) then
       entry.worth, entry.left_ms = judge(entry.kind, PREFIX .. entry.id)
     end
     if entry.worth == 'lost' then
@@ -167,18 +189,18 @@ if in_use + quantity > capacity and peak(way) + quantity > capacity then
       live[#live + 1] = entry
       if entry.kind == 'b' then
         booked[#booked + 1] = entry
-      else
+      elseif entry.left_ms then
         earliest_ms = math.min(earliest_ms or entry.left_ms, entry.left_ms)
       end
     end
   end
-  if peak(live) + quantity > capacity then
+  if #live == #way or peak(live) + quantity > capacity then
     drop(KEY_SLOTS, dead)
-    if peak(booked) + quantity > capacity then
+    if #booked > 0 and peak(booked) + quantity > capacity then
       return {'taken', 'booked', -1}
     end
     -- Redis keeps a key through its last millisecond; the slot is free in the next.
-    return {'taken', 'reserved', earliest_ms + 1}
+    return {'taken', 'reserved', (earliest_ms or 0) + 1}
   end
   way = live
 end

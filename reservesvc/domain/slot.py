@@ -12,8 +12,9 @@ RESOURCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
 RESOURCE_ID_RULE = (
     "must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and begin with a letter or a digit"
 )
-CAPACITY_MAX = 1_000
-"""Most units a resource can have; bounds what one claim may have to count."""
+CAPACITY_MAX = 250
+"""Most units a resource can have. A claim on a full one looks at every entry, and Redis answers
+nobody else meanwhile: so many take it half a millisecond (docs/performance.md)."""
 
 
 class Slot(NamedTuple):
