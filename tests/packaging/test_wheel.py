@@ -17,11 +17,11 @@ from tests.packaging.project import ROOT, files, pyproject
 _USE = """\
 import sys, pathlib
 from reservesvc.reservations import scripts
-from reservesvc.bookings import sqlite_schema
+from reservesvc.bookings import postgres_schema, sqlite_schema
 import reservesvc
 assert pathlib.Path(reservesvc.__file__).is_relative_to(sys.argv[1]), reservesvc.__file__
 assert str(scripts.folder()).startswith(sys.argv[1]), scripts.folder()
-print(len(scripts.load_all()), len(sqlite_schema.STEPS))
+print(len(scripts.load_all()), len(sqlite_schema.STEPS) + len(postgres_schema.STEPS))
 """
 
 
