@@ -488,7 +488,8 @@ async def test_a_caller_cancelled_while_rolling_back_leaves_a_clean_pool(
 
     monkeypatch.setattr(postgres_transaction, "_roll_back", stalled)
     refused = asyncio.create_task(store.book(booking(), 7, None))
-    await rolls_back.wait()
+    async with asyncio.timeout(10):
+        await rolls_back.wait()
     refused.cancel()
     with pytest.raises(asyncio.CancelledError):
         await refused
@@ -514,12 +515,17 @@ async def test_a_caller_cancelled_in_the_queue_changes_nothing(
     assert isinstance(await store.book(booking(), 0, None), Booked)
 
 
-async def test_an_error_of_the_callers_changes_nothing(
+async def test_what_fails_is_undone_before_the_connection_goes_back(
     store: PostgresBookingStore, databases: Databases, database: str
 ) -> None:
-    """An exception that is not the database's undoes the transaction as well, and at once."""
+    """The caller's error or the database's: the pool never finds an open transaction."""
+    found: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: found.append(context))
     with pytest.raises(UnicodeEncodeError):
         await store.book(booking(what="\ud800"), 0, None)
+    with pytest.raises(UnavailableError):
+        await store.book(booking(what="\x00"), 0, None)
+    assert found == []
     assert await databases.rows(database, IN_TRANSACTION) == [(0,)]
     assert await databases.rows(database, "SELECT count(*) FROM resource_fences") == [(0,)]
 
