@@ -6,7 +6,7 @@ KEYS
   1 reservation    any reservation key of the resource; the others are derived from it
   2 slots          the index
   3 fence          will read '<fence>:<run>'
-  4 resync         holds the ticket
+  4 resync         '<ticket>:<run>' while a resync runs
   5 overlap        how long an entry that overlaps another can be (ms)
   6 ended          any tombstone of the resource; the others are derived from it
 
@@ -32,7 +32,9 @@ local RUN, FENCE, TICKET, INDEX_TTL_MS, ENDED_TTL_MS, BOOKINGS =
 --@include entries
 --@include index
 
-if redis.call('GET', KEY_RESYNC) ~= TICKET then
+-- A Redis that fell back to an earlier state may hold an earlier ticket again, whose snapshot
+-- others have overtaken: so the run belongs to it.
+if redis.call('GET', KEY_RESYNC) ~= TICKET .. ':' .. RUN then
   return {'stale'}
 end
 local prefix = string.sub(KEY_RESERVATION, 1, -27)

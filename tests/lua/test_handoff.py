@@ -229,6 +229,16 @@ async def test_a_later_ticket_makes_an_earlier_one_worthless(
     assert await redis.zcard(SLOTS) == 1
 
 
+async def test_a_ticket_is_worth_nothing_in_another_run(
+    store: RedisReservations, redis: Redis
+) -> None:
+    """A Redis that fell back to an earlier state takes no snapshot from before."""
+    mine = await ticket(store)
+    await redis.set(f"resync:{{{ROOM}}}", f"{mine}:deadbeef", px=5_000)
+    assert not await store.resync_install(ROOM, mine, Snapshot(fence=1, bookings=[]))
+    assert not await redis.exists(f"fence:{{{ROOM}}}")
+
+
 async def test_a_ticket_is_good_for_one_installation(store: RedisReservations) -> None:
     """The same resync sent twice installs once."""
     mine = await ticket(store)
