@@ -172,7 +172,8 @@ class Pipeline:
                 await connection.connect()  # type: ignore[no-untyped-call]  # redis-py
                 await connection.send_command("INFO", "server")
                 run = run_of(await connection.read_response())
-        except (RedisError, OSError, TimeoutError) as error:
+        # RuntimeError: what uvloop says where the connection was lost between two commands.
+        except (RedisError, OSError, TimeoutError, RuntimeError) as error:
             await connection.disconnect(nowait=True)
             raise UnavailableError(REDIS, connect_reason(error)) from error
         return _Link(connection, run, self._deadline_s)
@@ -201,6 +202,8 @@ class _Link(asyncio.Protocol):
         self._watch_s = deadline_s / WATCHES_PER_DEADLINE
         self._silent_watches = 0
         self._watcher = self._loop.call_later(self._watch_s, self._watch)
+        if self._transport.is_closing():  # it was told to whoever was its protocol then
+            self._fail("the connection was lost")
 
     def send(self, command: bytes) -> asyncio.Future[Any]:
         """Queue `command`; the future gets its reply."""
