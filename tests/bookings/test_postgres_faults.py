@@ -416,15 +416,16 @@ async def test_a_real_deadlock_is_survived(opening: Opening) -> None:
 
 
 async def test_an_exhausted_pool_says_so_quickly(opening: Opening) -> None:
-    """Nobody waits out the deadline for a connection; the next call after has one."""
-    store = await opening(pool_max=1)
+    """Nobody waits out a call's time for a connection; the next call after has one."""
+    hurried = msgspec.structs.replace(PATIENT, acquire_s=0.1)
+    store = await opening(hurried, pool_max=1)
     pool = store._database._pool
     assert pool is not None
     async with pool.acquire():
         began_s = time.monotonic()
         with pytest.raises(UnavailableError, match="every connection to the database is in use"):
             await store.book(booking(), 0, None)
-        assert time.monotonic() - began_s < HASTY.acquire_s + 0.2
+        assert time.monotonic() - began_s < hurried.call_s / 4
     assert isinstance(await store.book(booking(), 0, None), Booked)
 
 
@@ -471,6 +472,22 @@ async def test_a_caller_cancelled_while_committing_leaves_a_clean_pool(
         await committing
     proxy.heal()
     assert await store.book(draft, 0, None) == Booked(booking=draft, repeated=True)
+
+
+async def test_a_caller_cancelled_before_a_dead_database_is_let_go(
+    opening: Opening, proxy: FaultProxy
+) -> None:
+    """Giving up waits for nothing that the database would have to say."""
+    store = await opening(PATIENT, pool_max=1)
+    proxy.stall()
+    asked = asyncio.create_task(store.booking("any"))
+    await asyncio.sleep(0.05)
+    asked.cancel()
+    done, _ = await asyncio.wait([asked], timeout=2)
+    proxy.heal()
+    assert done == {asked}
+    assert asked.cancelled()
+    assert await store.booking("any") is None
 
 
 async def test_a_caller_cancelled_while_rolling_back_leaves_a_clean_pool(
