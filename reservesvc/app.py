@@ -6,15 +6,17 @@ The only module that knows everybody. What is opened first is closed last.
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import msgspec
 import structlog
 from aiohttp import web
 
-from reservesvc import logs, startup
+from reservesvc import logs, startup, workers
 from reservesvc.api.application import build
 from reservesvc.api.application import runner as runner_of
 from reservesvc.api.front_door import Handler
@@ -49,9 +51,13 @@ async def serve(config: Config) -> None:
         embedded = None
         if config.redis_url is None:
             embedded = await stack.enter_async_context(_embedded_redis(config))
-        application = await stack.enter_async_context(application_of(config, embedded))
-        url = await stack.enter_async_context(_listening(config, application))
-        _announce(config, embedded, url)
+        if config.workers > 1:
+            url = await stack.enter_async_context(_workers(config, embedded))
+        else:
+            application = await stack.enter_async_context(application_of(config, embedded))
+            url = await stack.enter_async_context(_listening(config, application))
+        if config.socket_fd is None:  # else whoever gave us the socket says what there is to say
+            _announce(config, embedded, url)
         await stopped.wait()
         _log.info("stopping", finishing_for_s=config.shutdown_s)
     _log.info("stopped")
@@ -178,11 +184,27 @@ async def _listening(config: Config, application: Handler) -> AsyncIterator[str]
     runner = runner_of(application, keepalive_s=config.keepalive_s, shutdown_s=config.shutdown_s)
     await runner.setup()
     try:
-        await web.TCPSite(runner, config.host, config.port).start()
-        host, port = runner.addresses[0][:2]
-        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        site: web.BaseSite = web.TCPSite(runner, config.host, config.port)
+        if config.socket_fd is not None:
+            site = web.SockSite(runner, socket.socket(fileno=config.socket_fd))
+        await site.start()
+        yield _url(runner.addresses[0])
     finally:
         await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _workers(config: Config, embedded: EmbeddedRedis | None) -> AsyncIterator[str]:
+    """Let workers answer on our socket, yield the URL, and end them."""
+    with workers.listen(config.host, config.port) as listening:
+        words = workers.command(sys.argv[1:], listening, embedded.url if embedded else None)
+        async with workers.running(config.workers, words, listening, config.shutdown_s):
+            yield _url(listening.getsockname())
+
+
+def _url(address: tuple[str, int]) -> str:
+    host, port = address[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _announce(config: Config, embedded: EmbeddedRedis | None, url: str) -> None:
@@ -191,6 +213,7 @@ def _announce(config: Config, embedded: EmbeddedRedis | None, url: str) -> None:
         redis=embedded.url if embedded else str(config.redis_url),
         redis_cli=embedded.cli_hint if embedded else None,
         store=str(config.store),
+        day=str(datetime.now(UTC).date() + timedelta(days=30)),
         is_open=not config.api_keys,
     )
     if logs.is_for_people(config.log_format, sys.stderr):

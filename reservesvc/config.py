@@ -53,6 +53,9 @@ class Config(Struct, frozen=True, kw_only=True):
 
     host: str
     port: int
+    workers: int
+    socket_fd: int | None
+    """None: listen on host and port"""
     redis_url: Url | None
     """None: the embedded Redis"""
     store_url: Url | None

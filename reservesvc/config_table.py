@@ -72,6 +72,22 @@ SETTINGS = (
         "the TCP port to listen on; 0 takes any free one",
     ),
     Setting(
+        _LISTENING,
+        "WORKERS",
+        1,
+        values.number(1, 64),
+        "NUMBER",
+        "how many processes answer requests; as many as there are cores to spare",
+    ),
+    Setting(
+        _LISTENING,
+        "SOCKET_FD",
+        None,
+        values.number(3, 65_535),
+        "NUMBER",
+        "a listening socket inherited from whoever starts the service, instead of an address",
+    ),
+    Setting(
         _USED,
         "REDIS_URL",
         None,

@@ -14,6 +14,8 @@ class Started(Struct, frozen=True, kw_only=True):
     redis_cli: str | None
     """a command that looks inside; None where only the operator knows how"""
     store: str
+    day: str
+    """a day to try it with, such as 2026-12-24"""
     is_open: bool
     """anybody on this machine may do everything"""
 
@@ -38,7 +40,7 @@ def for_people(started: Started) -> str:
 
     curl -s {started.url}/v2/bookings/reserve{key} -d '{{
       "resource_id": "room-1", "duration": 60,
-      "start": "2027-06-01T10:00:00Z", "end": "2027-06-01T11:00:00Z",
+      "start": "{started.day}T10:00:00Z", "end": "{started.day}T11:00:00Z",
       "what": "Haircut", "where": "Main street 1", "description": "Short, please"}}'
 """
     )

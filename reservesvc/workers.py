@@ -1,0 +1,123 @@
+"""Workers: several processes of the service on one port, for machines with several cores.
+
+The first process holds the listening socket and the embedded Redis, and answers no request.
+Workers inherit the socket: one that dies takes no waiting connection with it, and is replaced.
+"""
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+
+import structlog
+
+from reservesvc.embedded import next_wait_s
+from reservesvc.embedded_server import leashed
+
+BACKLOG = 1_024
+"""connections that may wait for a worker to take them"""
+_KILL_S = 5.0
+"""how much longer than its own shutdown a worker may take to end"""
+
+_log = structlog.get_logger()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on the address.
+
+    Raises:
+        OSError: it cannot be listened on.
+
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def command(arguments: Sequence[str], listening: socket.socket, redis_url: str | None) -> list[str]:
+    """Return what starts a worker: this process's own command line, and what it inherits.
+
+    Args:
+        arguments: the words after `reservesvc`; a flag given twice counts as given last.
+        listening: the socket to take connections from.
+        redis_url: the embedded Redis, if the first process runs one.
+
+    """
+    own = [f"--socket-fd={listening.fileno()}", "--workers=1"]
+    if redis_url is not None:
+        own.append(f"--redis-url={redis_url}")
+    return [sys.executable, "-m", "reservesvc", *arguments, *own]
+
+
+@contextlib.asynccontextmanager
+async def running(
+    count: int, words: Sequence[str], listening: socket.socket, shutdown_s: float
+) -> AsyncIterator[None]:
+    """Keep `count` workers running; at the end let them finish what is in flight.
+
+    Args:
+        count: how many.
+        words: what starts one.
+        listening: the socket they inherit.
+        shutdown_s: how long one may take to end.
+
+    """
+    workers = [_Worker(words, listening.fileno()) for _ in range(count)]
+    async with contextlib.AsyncExitStack() as stack:
+        for worker in workers:
+            await worker.start()
+            stack.push_async_callback(worker.end, shutdown_s + _KILL_S)
+        keeping = [asyncio.create_task(worker.keep()) for worker in workers]
+        yield
+        await asyncio.gather(*(worker.end(shutdown_s + _KILL_S) for worker in workers))
+        await asyncio.gather(*keeping)
+
+
+class _Worker:
+    """One place among the workers, and the process that fills it."""
+
+    def __init__(self, words: Sequence[str], descriptor: int) -> None:
+        self._words = leashed(list(words))
+        self._descriptor = descriptor
+        self._process: asyncio.subprocess.Process | None = None
+        self._ends = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start a process.
+
+        Raises:
+            OSError: the machine does not let us.
+
+        """
+        self._process = await asyncio.create_subprocess_exec(
+            *self._words, pass_fds=(self._descriptor,), start_new_session=True
+        )
+
+    async def keep(self) -> None:
+        """Start another process whenever one dies, until told to end."""
+        loop, wait_s = asyncio.get_running_loop(), 0.0
+        while self._process is not None:
+            began_s = loop.time()
+            code = await self._process.wait()
+            if self._ends.is_set():
+                return
+            wait_s = next_wait_s(wait_s, loop.time() - began_s)
+            _log.error("worker ended", code=code, restart_in_s=wait_s)
+            await asyncio.sleep(wait_s)
+            if not self._ends.is_set():
+                await self.start()
+
+    async def end(self, within_s: float) -> None:
+        """Ask the process to end, and make it end where it does not."""
+        self._ends.set()
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(within_s):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
