@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks import slots
 from reservesvc.domain import times
 from reservesvc.domain.wish import Terms
+from reservesvc.errors import UnavailableError
 from reservesvc.flow.reserve import claim_for
 from reservesvc.ids import RandomIds
 from reservesvc.reservations.keys import Keys
@@ -80,6 +81,12 @@ class _Recorder:
         store = RedisReservations(self, Keys(), RandomIds(), Times())
         claim = claim_for(_terms(), _ULID, slots.DURATION_S * 1000)
         asyncio.run(store.reserve(claim, 1, None))
+
+    async def call_many(
+        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]
+    ) -> list[list[Any] | UnavailableError]:
+        """Keep the last command; answer that every slot is reserved."""
+        return [await self.call(script, keys, arguments) for keys, arguments in calls]
 
     async def call(
         self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
