@@ -67,7 +67,7 @@ async def hand_off(
 
 async def book(
     stores: Stores, limits: Limits, wish: Wish, idempotency: Idempotency | None
-) -> Booked | Invalid | KeyReused | Past | Taken | Ended:
+) -> Booked | Invalid | KeyReused | Past | Taken:
     """Book a free slot without a reservation of the caller's own.
 
     Raises:
@@ -82,24 +82,24 @@ async def book(
     check_customer(wish, wish.customer or {})
     if terms is None or wish.errors:
         return Invalid(errors=wish.errors)
-    claim = claim_for(terms, stores.ids.ulid(), limits.grace_ms)
     pin = idempotency
     for _ in range(ATTEMPTS):
+        claim = claim_for(terms, stores.ids.ulid(), limits.grace_ms)
         outcome = await claim_slot(stores, claim, capacity, pin)
-        match outcome:
-            case Reserved(reservation=reservation):
-                return await _convert_own(stores, wish, reservation, idempotency)
-            case ReplayedEnded(ulid=ulid):
-                ended = await _after_the_end(
-                    stores, ReservationId(terms.resource_id, ulid), Ended()
-                )
-                if isinstance(ended, Booked) or pin is None or idempotency is None:
-                    return ended
-                # An earlier attempt's reservation lapsed unbooked. All who repeat this
-                # request go on under the same next key, so that one of them books.
-                pin = replace(idempotency, digest=f"{idempotency.digest}-{ulid}")
-            case _:
-                return outcome
+        if isinstance(outcome, Reserved):
+            own = outcome.reservation.id
+            decision = await _convert_own(stores, wish, outcome.reservation, idempotency)
+        elif isinstance(outcome, ReplayedEnded):
+            own = ReservationId(terms.resource_id, outcome.ulid)
+            decision = await _after_the_end(stores, own, Ended())
+        else:
+            return outcome
+        if not isinstance(decision, Ended):
+            return decision
+        # The reservation lapsed unbooked, or Redis lost it. All who repeat this request go on
+        # under the same next key, so that one of them books.
+        if idempotency is not None:
+            pin = replace(idempotency, digest=f"{idempotency.digest}-{own.ulid}")
     raise kept_cold(terms.resource_id)
 
 

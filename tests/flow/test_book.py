@@ -276,6 +276,30 @@ async def test_a_key_books_directly_once(servers: list[Stores]) -> None:
     assert len({outcome.booking.id for outcome in outcomes if isinstance(outcome, Booked)}) == 1
 
 
+@pytest.mark.parametrize("key", [None, KEY])
+async def test_a_direct_booking_outlives_its_reservation(
+    stores: Stores, redis: Redis, key: Idempotency | None
+) -> None:
+    """Redis may forget between two steps what nobody but us knows of: it starts again."""
+
+    class Forgetting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(stores.reservations, name)
+
+        async def reserve(self, *arguments: Any) -> Any:
+            outcome = await stores.reservations.reserve(*arguments)
+            if isinstance(outcome, Reserved) and not forgotten:
+                forgotten.append(outcome)
+                await redis.flushall()
+            return outcome
+
+    forgotten: list[Reserved] = []
+    outcome = await book(replace(stores, reservations=Forgetting()), LIMITS, a_wish(), key)
+    assert forgotten
+    assert isinstance(outcome, Booked)
+    assert await bookings_in(stores) == 1
+
+
 async def test_a_key_is_remembered_by_the_store(stores: Stores, redis: Redis) -> None:
     """Also when Redis forgot it, a repeat finds its booking, and another body is refused."""
     first = await book(stores, LIMITS, a_wish(), KEY)
