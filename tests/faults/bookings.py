@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 
 from tests.faults.history import Slot, Stored
+from tests.faults.process import in_background
 from tests.postgres import PostgresServer, why_none
 
 COLUMNS = "id, reservation_id, resource_id, start_ms, end_ms, quantity, blocks, what"
@@ -97,11 +98,14 @@ class PostgresDatabase(Bookings):
 
     async def __aenter__(self) -> Self:
         """Start the server and make the database."""
-        self._stack.enter_context(self.server)
+        await in_background(self._start)
         migrated = self.server.databases.migrated()
         # It is not dropped: all of the server goes.
         self._database = await migrated.__aenter__()
         return self
+
+    def _start(self) -> None:
+        self._stack.enter_context(self.server)
 
     async def __aexit__(self, *_: object) -> None:
         """Kill the server and remove its files."""

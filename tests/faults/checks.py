@@ -188,7 +188,7 @@ def errors_are_allowed(history: History, lives: Lives) -> Iterator[str]:
         elif op.status not in (0, 503) and not op.granted and not op.refused:
             yield f"not how it may fail: {op}"
         elif op.status in (0, 503) and not is_excused:
-            yield f"failed with no fault about: {op}"
+            yield f"failed with no fault about: {op}{_after(history, op)}"
         elif op.status == 503 and not op.says_when:
             yield f"does not say when to retry: {op}"
 
@@ -201,7 +201,7 @@ def deadlines_are_kept(history: History, lives: Lives) -> Iterator[str]:
     for op in history.ops:
         took_s = op.done_s - op.sent_s
         if took_s > most_s and not any(window.touches(op) for window in frozen):
-            yield f"took {took_s:.1f} s: {op}"
+            yield f"took {took_s:.1f} s: {op}{_after(history, op)}"
 
 
 def is_available_again(history: History, lives: Lives) -> Iterator[str]:
@@ -233,6 +233,12 @@ def violations(history: History, checks: Iterable[Check] = CHECKS) -> list[str]:
     """Return every violation, the name of its check first."""
     lives = Lives(history)
     return [f"{check.__name__}: {found}" for check in checks for found in check(history, lives)]
+
+
+def _after(history: History, op: Op) -> str:
+    """Return which fault was the last before `op` was done, for whoever has to find out why."""
+    before = [window for window in history.windows if window.began_s < op.done_s]
+    return f" (the last fault: {before[-1].name})" if before else ""
 
 
 def _booked(history: History) -> list[Op]:

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 
 from tests.faults.bookings import Bookings, SqliteFile
 from tests.faults.history import Terms
-from tests.faults.process import ServerProcess
+from tests.faults.process import ServerProcess, in_background
 from tests.faults.proxy import FaultProxy
 from tests.servers import RedisServer
 
@@ -75,7 +75,7 @@ class Cluster:
             for number, _ in enumerate(self.proxies):
                 self.servers.append(await self._server(number))
                 stack.callback(self.servers[-1].close)
-                self.servers[-1].start()
+                await in_background(self.servers[-1].start)
             await asyncio.gather(*(server.started() for server in self.servers))
         except BaseException:
             await stack.aclose()
@@ -111,7 +111,7 @@ class Cluster:
         """Start Redis; with nothing in it where asked for."""
         if empty:
             shutil.rmtree(self.redis.directory / "appendonlydir", ignore_errors=True)
-        self.redis.start()
+        await in_background(self.redis.start)
         if self._appendonly:
             # What is promised depends on Redis losing nothing it acknowledged, and `everysec`
             # may, where the disk is slow.
@@ -126,5 +126,5 @@ class Cluster:
 
     async def restart(self, server: ServerProcess) -> None:
         """Start a server that has ended."""
-        server.start()
+        await in_background(server.start)
         await server.started()

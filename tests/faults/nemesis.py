@@ -14,7 +14,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from tests.faults.bookings import PostgresDatabase
-from tests.faults.process import ServerProcess
+from tests.faults.process import ServerProcess, in_background
 from tests.faults.proxy import FaultProxy
 from tests.faults.trial import Trial
 from tests.faults.workload import Workload
@@ -79,6 +79,15 @@ async def pause_server(scene: Scene) -> None:
     server.pause()
     await scene.lasts(0.2, 3.5)
     server.resume()
+
+
+async def stop_server(scene: Scene) -> None:
+    """Ask a server to end, which it does with status 0; start it again."""
+    server = scene.server()
+    server.terminate()
+    status = await server.ended()
+    assert status == 0, f"it ended with status {status}"
+    await scene.trial.cluster.restart(server)
 
 
 async def kill_redis(scene: Scene) -> None:
@@ -182,7 +191,7 @@ async def kill_store(scene: Scene) -> None:
     assert isinstance(bookings, PostgresDatabase), "there is no server to kill"
     bookings.server.kill()
     await scene.lasts(0, 0.5)
-    bookings.server.start()
+    await in_background(bookings.server.start)
 
 
 async def lock_store(scene: Scene) -> None:
@@ -203,6 +212,7 @@ FAULTS = {
     for fault in (
         Fault("server killed", kill_server, freezes=True),
         Fault("server paused", pause_server, freezes=True),
+        Fault("server stopped", stop_server, freezes=True),
         Fault("Redis killed, back with its AOF", kill_redis),
         Fault("Redis killed, back empty", lose_redis, loses_data=True),
         Fault("FLUSHALL", flush_redis, loses_data=True),

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +20,15 @@ ROOT = Path(__file__).parents[2]
 START_S = 20.0
 POLL_S = 0.02
 END_S = 20.0
+
+
+_STARTING = ThreadPoolExecutor(1, "starting")
+"""lives as long as the tests: a leash is tied to the thread that started the process"""
+
+
+async def in_background(start: Callable[[], None]) -> None:
+    """Start something that takes a moment, while everything else goes on."""
+    await asyncio.get_running_loop().run_in_executor(_STARTING, start)
 
 
 class ServerProcess:
@@ -153,4 +163,4 @@ class ServerProcess:
     def errors(self) -> list[str]:
         """Return what it logged as an error."""
         found = [line for line in self.lines() if line.get("level") in ("error", "critical")]
-        return [json.dumps(line)[:2_000] for line in found]
+        return [f"{line.get('event')}: {str(line.get('exception', ''))[-1_500:]}" for line in found]

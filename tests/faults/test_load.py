@@ -8,13 +8,14 @@ from tests.faults.bookings import made_of
 from tests.faults.conftest import Holds
 from tests.faults.nemesis import FAULTS, Scene, strike
 from tests.faults.trial import Trial, trial
-from tests.faults.workload import Workload, slots
+from tests.faults.workload import Workload, capacities, slots
 
 CLIENTS = 10
 REST_S = 0.04
 ROUNDS = {
     "server killed": 2,
     "server paused": 2,
+    "server stopped": 2,
     "Redis killed, back with its AOF": 3,
     "Redis killed, back empty": 3,
     "FLUSHALL": 10,
@@ -45,6 +46,7 @@ async def under_load(made: Trial, name: str, seed: int = 20_261_122) -> None:
     """Let a fault strike some times while clients work."""
     workload = Workload(made.client, slots("load"), seed, clients=CLIENTS, rest_s=REST_S)
     scene = Scene(made, workload, random.Random(seed))  # noqa: S311 - whom to hit
+    await made.register(capacities("load"))
     workload.start()
     for _ in range(ROUNDS[name]):
         await scene.lasts(*BETWEEN_S)

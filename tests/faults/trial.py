@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import count
 from math import inf
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from tests.builders import HOUR_MS, at
 from tests.faults.checks import AVAILABLE_S, violations
@@ -40,6 +42,13 @@ class Trial:
         self.history = History(terms=cluster.terms)
         self.client = Client(cluster.urls, self.history)
         self._probes = count(1)
+
+    async def register(self, capacities: Mapping[str, int]) -> None:
+        """Register resources with these capacities."""
+        for resource_id, capacity in capacities.items():
+            body = {"id": resource_id, "name": resource_id, "capacity": capacity}
+            assert await self.client.request(0, "POST", "/v2/resources", body) == 201
+        self.history.terms = replace(self.history.terms, capacities=dict(capacities))
 
     def begin(self, name: str, *, loses_data: bool = False, freezes: bool = False) -> Window:
         """Tell the history that a fault begins."""
@@ -93,7 +102,9 @@ class Trial:
             await self._delete_reservations()
         else:
             await asyncio.sleep(waiting_s)
-        self.history.stored = await self.cluster.bookings.rows()
+        mine = {slot.resource_id for slot in choice}
+        rows = await self.cluster.bookings.rows()
+        self.history.stored = [row for row in rows if row.slot.resource_id in mine]
         for server in range(len(self.cluster.servers)):
             for slot in choice:
                 await self._judge(slot, server)

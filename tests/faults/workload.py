@@ -19,6 +19,8 @@ REPEATS = 3
 IMPATIENT = 0.1
 """how often a client sends again what was answered, twice at once"""
 REMEMBERED = 50
+LONGEST_S = 3
+"""no reservation is made or extended for longer"""
 Send = Callable[[], Awaitable[Op]]
 
 
@@ -29,6 +31,11 @@ def slots(prefix: str) -> list[Slot]:
         for number in range(RESOURCES)
         for half in range(HALF_HOURS)
     ]
+
+
+def capacities(prefix: str) -> dict[str, int]:
+    """Return which of these resources have room for more than one."""
+    return {f"{prefix}-{RESOURCES - 1}": 2}
 
 
 class Workload:
@@ -88,7 +95,7 @@ class Workload:
     async def _customer(self) -> None:
         """Reserve, then do what customers do with a reservation."""
         lots = self._lots
-        slot, seconds = lots.choice(self._slots), lots.randint(1, 3)
+        slot, seconds = lots.choice(self._slots), lots.randint(1, LONGEST_S)
         key = self._key() if lots.random() < 0.6 else ""
         held = await self._repeat(
             lambda: self._client.reserve(slot, seconds, key=key, **self._how()), can=bool(key)
@@ -113,7 +120,7 @@ class Workload:
         await asyncio.gather(self._hand_off(held), self._hand_off(held))
 
     async def _extend(self, held: Op) -> None:
-        extended = await self._client.extend(held, self._lots.randint(1, 3), **self._how())
+        extended = await self._client.extend(held, self._lots.randint(1, LONGEST_S), **self._how())
         if extended.granted:
             await self._hand_off(held)
 
