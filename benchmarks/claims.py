@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from benchmarks import slots
 from reservesvc.domain import times
 from reservesvc.domain.wish import Terms
@@ -15,7 +17,7 @@ from reservesvc.errors import UnavailableError
 from reservesvc.flow.reserve import claim_for
 from reservesvc.ids import RandomIds
 from reservesvc.reservations.keys import Keys
-from reservesvc.reservations.pipeline import Argument
+from reservesvc.reservations.packed import Argument, Packed, bulk, pack
 from reservesvc.reservations.scripts import Script
 from reservesvc.reservations.store import RedisReservations, Times
 
@@ -80,21 +82,25 @@ class _Recorder:
         """Let the store make one claim."""
         store = RedisReservations(self, Keys(), RandomIds(), Times())
         claim = claim_for(_terms(), _ULID, slots.DURATION_S * 1000)
-        asyncio.run(store.reserve(claim, 1, None))
+        sized = replace(claim, document=self._sized(claim.document))
+        asyncio.run(store.reserve(sized, 1, None))
 
     async def call_many(
-        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]
+        self, script: Script, calls: Sequence[Packed]
     ) -> list[list[Any] | UnavailableError]:
         """Keep the last command; answer that every slot is reserved."""
-        return [await self.call(script, keys, arguments) for keys, arguments in calls]
+        return [await self.call_packed(script, call) for call in calls]
 
     async def call(
         self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
     ) -> list[Any]:
         """Keep the command; answer that the slot is reserved."""
-        values = [self._sized(value) if isinstance(value, bytes) else value for value in arguments]
+        return await self.call_packed(script, pack(keys, arguments))
+
+    async def call_packed(self, script: Script, call: Packed) -> list[Any]:
+        """Keep the command; answer that the slot is reserved."""
         self.script = script
-        self.frame = frame(b"EVALSHA", script.sha, len(keys), *keys, self._run, *values)
+        self.frame = call.command(script.by_sha, bulk(self._run))
         return [b"reserved", BASE_MS]
 
     def _sized(self, document: bytes) -> bytes:
@@ -104,15 +110,6 @@ class _Recorder:
             length = self._wanted_bytes - HEAD_BYTES
         self.document_bytes = HEAD_BYTES + length
         return document[:length].ljust(length, b"x")
-
-
-def frame(*arguments: Argument) -> bytes:
-    """Return a command as Redis reads it (Redis docs, RESP: an array of bulk strings)."""
-    parts = [b"*%d\r\n" % len(arguments)]
-    for argument in arguments:
-        text = argument if isinstance(argument, bytes) else str(argument).encode()
-        parts.append(b"$%d\r\n%b\r\n" % (len(text), text))
-    return b"".join(parts)
 
 
 def _terms() -> Terms:

@@ -8,8 +8,6 @@ from reservesvc.domain.reservation import ReservationId
 
 ANY_ULID = "0" * 26
 """Stands in where a script only derives other reservations' keys from the one it gets."""
-REMEMBERED_MAX = 100_000
-"""Resources whose index's names are kept; then all are forgotten and made anew."""
 
 
 class Keys:
@@ -17,7 +15,6 @@ class Keys:
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix
-        self._indexes: dict[str, tuple[str, str, str]] = {}
 
     def reservation(self, reservation_id: ReservationId) -> str:
         """Return the key that is the truth about a reservation."""
@@ -40,14 +37,8 @@ class Keys:
         return f"{self._prefix}overlap:{{{resource_id}}}"
 
     def index(self, resource_id: str) -> tuple[str, str, str]:
-        """Return slots, fence and overlap of a resource; remembered, for every claim asks."""
-        names = self._indexes.get(resource_id)
-        if names is None:
-            if len(self._indexes) >= REMEMBERED_MAX:
-                self._indexes.clear()
-            names = (self.slots(resource_id), self.fence(resource_id), self.overlap(resource_id))
-            self._indexes[resource_id] = names
-        return names
+        """Return slots, fence and overlap of a resource."""
+        return self.slots(resource_id), self.fence(resource_id), self.overlap(resource_id)
 
     def resync(self, resource_id: str) -> str:
         """Return the key that holds the ticket of a running resync."""

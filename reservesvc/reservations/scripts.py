@@ -2,11 +2,14 @@
 
 import hashlib
 import re
+from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from msgspec import Struct
+
+from reservesvc.reservations.packed import bulk
 
 NAMES = (
     "reserve",
@@ -30,6 +33,21 @@ class Script(Struct, frozen=True):
     body: bytes
     sha: bytes
     """SHA-1 of the body in hex: what EVALSHA names it by"""
+
+    @property
+    def by_sha(self) -> bytes:
+        """How a call of a script begins that Redis knows; packed once."""
+        return _begun(b"EVALSHA", self.sha)
+
+    @property
+    def in_full(self) -> bytes:
+        """How a call begins that brings the script along."""
+        return bulk(b"EVAL") + bulk(self.body)
+
+
+@lru_cache(None)
+def _begun(name: bytes, sha: bytes) -> bytes:
+    return bulk(name) + bulk(sha)
 
 
 def folder() -> Traversable:

@@ -10,7 +10,8 @@ from reservesvc.domain.outcomes import Busy
 from reservesvc.errors import UnavailableError
 from reservesvc.ports import Snapshot
 from reservesvc.reservations.keys import Keys
-from reservesvc.reservations.pipeline import Argument, Pipeline
+from reservesvc.reservations.packed import Argument, Packed, pack
+from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.scripts import Script
 from reservesvc.reservations.store import RedisReservations, Times
 from tests.builders import IDS, ROOM
@@ -29,24 +30,34 @@ class CheckedCaller:
         self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
     ) -> list[Any]:
         """Run the script and compare both sides with its header."""
-        header = self._headers.setdefault(script.name, header_of(script.name))
-        assert header.fits(len(keys), len(arguments) + 1), f"{script.name}: {keys} {arguments}"
-        answer = await self._pipeline.call(script, keys, arguments)
-        assert answer[0].decode() in header.answers, f"{script.name} answered {answer}"
+        return await self.call_packed(script, pack(keys, arguments))
+
+    async def call_packed(self, script: Script, call: Packed) -> list[Any]:
+        """Run the script and compare both sides with its header."""
+        self._check(script, call)
+        answer = await self._pipeline.call_packed(script, call)
+        self._check_answer(script, answer)
         return answer
 
     async def call_many(
-        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]
+        self, script: Script, calls: Sequence[Packed]
     ) -> list[list[Any] | UnavailableError]:
         """Run the script for each call, and compare both sides with its header."""
-        header = self._headers.setdefault(script.name, header_of(script.name))
-        for keys, arguments in calls:
-            assert header.fits(len(keys), len(arguments) + 1), f"{script.name}: {keys} {arguments}"
+        for call in calls:
+            self._check(script, call)
         answers = await self._pipeline.call_many(script, calls)
         for answer in answers:
             assert not isinstance(answer, UnavailableError)
-            assert answer[0].decode() in header.answers, f"{script.name} answered {answer}"
+            self._check_answer(script, answer)
         return answers
+
+    def _check(self, script: Script, call: Packed) -> None:
+        header = self._headers.setdefault(script.name, header_of(script.name))
+        assert header.fits(call.keys_count, call.arguments_count + 1), f"{script.name}: {call}"
+
+    def _check_answer(self, script: Script, answer: list[Any]) -> None:
+        answers = self._headers[script.name].answers
+        assert answer[0].decode() in answers, f"{script.name} answered {answer}"
 
 
 @pytest.fixture

@@ -1,0 +1,67 @@
+"""The calls of reserve.lua, packed; what is the same for many claims is kept ready."""
+
+from functools import lru_cache
+
+from reservesvc.domain.reservation import Claim, ReservationId
+from reservesvc.ports import Idempotency
+from reservesvc.reservations.keys import ANY_ULID, Keys
+from reservesvc.reservations.packed import Packed, bulk
+
+REMEMBERED_MAX = 100_000
+"""Resources whose packed keys are kept; then all are forgotten and made anew."""
+
+
+class ClaimPacking:
+    """Packs claims, in the order of KEYS and ARGV in the header of reserve.lua.
+
+    Args:
+        keys: names the keys.
+        past_ms: how long ago a slot may have ended.
+        index_ttl_ms: how long an idle index stays.
+        sweep: most dead entries to drop in one call.
+        idempotency_ms: how long an Idempotency-Key is remembered.
+
+    """
+
+    def __init__(
+        self, keys: Keys, *, past_ms: int, index_ttl_ms: int, sweep: int, idempotency_ms: int
+    ) -> None:
+        self._keys = keys
+        self._after_document = b"\r\n" + b"".join(map(bulk, (past_ms, index_ttl_ms, sweep)))
+        self._idempotency_ms = bulk(idempotency_ms)
+        self._around_ulid: dict[str, tuple[bytes, bytes]] = {}
+
+    def packed(self, claim: Claim, capacity: int, idempotency: Idempotency | None) -> Packed:
+        """Return the call that claims the slot."""
+        resource_id = claim.id.resource_id
+        before, after = self._around_ulid.get(resource_id) or self._learnt(resource_id)
+        keys = b"".join((before, claim.id.ulid.encode(), after))
+        start, end, document = str(claim.start_ms), str(claim.end_ms), claim.document
+        front = (
+            f"${len(start)}\r\n{start}\r\n${len(end)}\r\n{end}\r\n{_number(claim.quantity)}"
+            f"{_number(capacity)}{_number(claim.duration_ms)}${len(document)}\r\n"
+        )
+        arguments = b"".join((front.encode(), document, self._after_document))
+        if idempotency is None:
+            return Packed(4, keys, 9, arguments)
+        keys += bulk(self._keys.idempotency(resource_id, idempotency.digest))
+        return Packed(5, keys, 11, arguments + bulk(idempotency.fingerprint) + self._idempotency_ms)
+
+    def _learnt(self, resource_id: str) -> tuple[bytes, bytes]:
+        """Return the packed keys of a claim on the resource, what goes before its ULID and after.
+
+        ULIDs have one length, so that of the key is known.
+        """
+        if len(self._around_ulid) >= REMEMBERED_MAX:
+            self._around_ulid.clear()
+        any_key = bulk(self._keys.reservation(ReservationId(resource_id, ANY_ULID)))
+        before = any_key.removesuffix(f"{ANY_ULID}\r\n".encode())
+        after = b"\r\n" + b"".join(map(bulk, self._keys.index(resource_id)))
+        self._around_ulid[resource_id] = before, after
+        return before, after
+
+
+@lru_cache(4096)
+def _number(value: int) -> str:
+    """Return a number packed: quantities, capacities and durations are mostly the same few."""
+    return bulk(value).decode()
