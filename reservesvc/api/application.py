@@ -9,6 +9,7 @@ from aiohttp import web
 from reservesvc.api import line
 from reservesvc.api.auth import Keys
 from reservesvc.api.call import Check, Context
+from reservesvc.api.connection import Server
 from reservesvc.api.front_door import Handler, front_door
 from reservesvc.api.routes import ROUTES
 from reservesvc.apikeys import ApiKey
@@ -74,7 +75,7 @@ def runner(
         shutdown_s: how long requests in flight may take once the runner is cleaned up.
 
     """
-    server = web.Server(
+    server = Server(
         application,
         access_log=None,  # the front door writes one line per request
         auto_decompress=False,  # compressed bodies are refused, not unpacked first

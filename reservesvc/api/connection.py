@@ -1,0 +1,120 @@
+"""A connection that answers a request by one task, where the request came whole.
+
+aiohttp wakes a task that waits for the connection's next request, and that task starts another
+one for the request: three turns of the event loop before a handler runs. Here the handler's
+task is started as soon as the request is parsed, which is worth a tenth of a reservation
+(docs/performance.md). Requests that come in pieces, behind one another, broken, or as the
+connection's last go aiohttp's own way. While a handler runs here, what comes in is kept in
+aiohttp's own queue.
+
+This leans on private attributes of aiohttp. It is used with the releases that it was read and
+tested with; with any other, `Server` is aiohttp's own.
+"""
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp import web
+from aiohttp.http import RawRequestMessage
+from aiohttp.http_writer import StreamWriter
+from aiohttp.web_protocol import RequestHandler
+
+if TYPE_CHECKING:
+    from asyncio import Future, Task
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.http import HttpRequestParser
+    from aiohttp.streams import StreamReader
+
+FITTING = ("3", "14")
+"""the aiohttp releases whose `RequestHandler` was read"""
+
+
+class Connection(RequestHandler):
+    """`RequestHandler.start` waits for its `_waiter`; taken away meanwhile, nobody wakes it."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:  # none of these is None while there is a connection
+        _manager: web.Server
+        _parser: HttpRequestParser
+        _request_handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+        _task_handler: Task[None]
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and answer at once what came whole while nothing else was going on."""
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self._messages:
+            super().data_received(data)
+            return
+        self._waiter = None
+        super().data_received(data)
+        if len(self._messages) == 1 and not self._upgraded:
+            message, payload = self._messages[0]
+            if isinstance(message, RawRequestMessage) and _is_ordinary(message, payload):
+                self._begin(message, payload, waiter)
+                return
+        self._waiter = waiter
+        if self._messages:
+            waiter.set_result(None)
+
+    def _begin(
+        self, message: RawRequestMessage, payload: "StreamReader", waiter: "Future[None]"
+    ) -> None:
+        """Do as `start` does with a message."""
+        self._messages.clear()
+        self._parser.message_consumed()
+        self._manager.requests_count += 1
+        self._request_in_progress = True
+        writer = StreamWriter(self, self._loop)
+        request = web.BaseRequest(message, payload, self, writer, self._task_handler, self._loop)
+        self._loop.create_task(self._answer(request, waiter))
+
+    async def _answer(self, request: web.BaseRequest, waiter: "Future[None]") -> None:
+        try:
+            reply = await self._request_handler(request)
+            await reply.prepare(request)
+            self._keepalive = bool(reply.keep_alive)
+        except ConnectionError:
+            self._keepalive = False  # the client is gone
+        finally:
+            self._end(waiter)
+
+    def _end(self, waiter: "Future[None]") -> None:
+        """Leave the connection as `start` and `shutdown` expect to find it."""
+        self._request_in_progress = False
+        if self._handler_waiter is not None:
+            self._handler_waiter.set_result(None)
+        self._waiter = waiter
+        if self._close or self._force_close or not self._keepalive:
+            self.close()
+            self._loop.call_soon(self.force_close)  # the reply leaves at the end of this turn
+        elif self._messages:
+            waiter.set_result(None)
+        else:
+            self._await_next()
+
+    def _await_next(self) -> None:
+        """Have the connection reaped when it has been idle for too long."""
+        close_time = self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(close_time, self._process_keepalive)
+
+
+def _is_ordinary(message: RawRequestMessage, payload: "StreamReader") -> bool:
+    return payload.is_eof() and not message.should_close
+
+
+class _Server(web.Server):
+    """`web.Server` of such connections."""
+
+    def __call__(self) -> RequestHandler:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+def server_of(version: str) -> type[web.Server]:
+    """Return the server to use with this release of aiohttp."""
+    return _Server if tuple(version.split(".")[:2]) == FITTING else web.Server
+
+
+Server = server_of(aiohttp.__version__)
