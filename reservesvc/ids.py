@@ -21,8 +21,7 @@ class RandomIds:
     """`ports.Ids` from `os.urandom`, asked for in bulk: a system call costs more than an id."""
 
     def __init__(self) -> None:
-        self._characters = ""
-        self._used = 0
+        self._randoms: list[str] = []
         self._stamped_ms = -1
         self._stamp = ""
 
@@ -31,7 +30,9 @@ class RandomIds:
         now_ms = time.time_ns() // 1_000_000
         if now_ms != self._stamped_ms:
             self._stamped_ms, self._stamp = now_ms, _stamp(now_ms)
-        return self._stamp + self._random(_RANDOM_CHARACTERS)
+        if not self._randoms:
+            self._randoms = _randoms()
+        return self._stamp + self._randoms.pop()
 
     def uuid(self) -> str:
         """Return a new random UUID (RFC 9562, version 4)."""
@@ -39,14 +40,16 @@ class RandomIds:
 
     def token(self) -> str:
         """Return a new nonce or ticket."""
-        return self._random(_TOKEN_CHARACTERS)
+        if not self._randoms:
+            self._randoms = _randoms()
+        return self._randoms.pop()[:_TOKEN_CHARACTERS]
 
-    def _random(self, count: int) -> str:
-        start, self._used = self._used, self._used + count
-        if self._used > len(self._characters):
-            self._characters = os.urandom(_BUFFERED_CHARACTERS).translate(_TO_CHARACTERS).decode()
-            start, self._used = 0, count
-        return self._characters[start : self._used]
+
+def _randoms() -> list[str]:
+    """Return random texts of `_RANDOM_CHARACTERS` each."""
+    characters = os.urandom(_BUFFERED_CHARACTERS).translate(_TO_CHARACTERS).decode()
+    starts = range(0, _BUFFERED_CHARACTERS, _RANDOM_CHARACTERS)
+    return [characters[start : start + _RANDOM_CHARACTERS] for start in starts]
 
 
 def _stamp(epoch_ms: int) -> str:

@@ -62,19 +62,18 @@ class JsonLines:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._out = (sys.stderr if stream is None else stream).buffer
-        self._lines: list[bytes] = []
+        self._lines: list[msgspec.Struct] = []
 
     def write(self, line: msgspec.Struct) -> None:
         """Write `line` at the end of this turn."""
         if not self._lines:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._lines.append(_encode(line))
+        self._lines.append(line)
 
     def _flush(self) -> None:
-        self._lines.append(b"")
-        self._out.write(b"\n".join(self._lines))
+        lines, self._lines = self._lines, []
+        self._out.write(_ENCODER.encode_lines(lines))
         self._out.flush()
-        self._lines.clear()
 
 
 def is_for_people(log_format: str, stream: TextIO) -> bool:
@@ -144,7 +143,8 @@ _COMMON: list[structlog.typing.Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     redact,
 ]
-_encode = msgspec.json.Encoder(enc_hook=repr).encode
+_ENCODER = msgspec.json.Encoder(enc_hook=repr)
+_encode = _ENCODER.encode
 _FOR_MACHINES: list[structlog.typing.Processor] = [
     structlog.processors.format_exc_info,
     structlog.processors.JSONRenderer(serializer=lambda event, **_: _encode(event)),

@@ -5,7 +5,8 @@ every request costs several times that.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -30,22 +31,32 @@ Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoM
 class Histogram:
     """How many durations fell between which bounds."""
 
-    __slots__ = ("_counts", "_sum_s")
+    __slots__ = ("counts", "sum_s")
 
     def __init__(self) -> None:
-        self._counts = [0] * (len(BOUNDS_S) + 1)
-        self._sum_s = 0.0
+        self.counts = [0] * (len(BOUNDS_S) + 1)
+        self.sum_s = 0.0
 
     def observe(self, duration_s: float) -> None:
         """Count one duration."""
-        self._counts[bisect_left(BOUNDS_S, duration_s)] += 1
-        self._sum_s += duration_s
+        self.counts[bisect_left(BOUNDS_S, duration_s)] += 1
+        self.sum_s += duration_s
 
-    def add_to(self, family: HistogramMetricFamily, labels: list[str]) -> None:
+    @property
+    def count(self) -> int:
+        """How many durations were counted."""
+        return sum(self.counts)
+
+    def merge(self, other: "Histogram") -> None:
+        """Count what `other` counted as well."""
+        self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
+        self.sum_s += other.sum_s
+
+    def add_to(self, family: HistogramMetricFamily, labels: Sequence[str]) -> None:
         """Add what was counted to `family`, under `labels`; buckets there are cumulative."""
         names = [*map(str, BOUNDS_S), "+Inf"]
-        totals = accumulate(self._counts)
-        family.add_metric(labels, list(zip(names, totals, strict=True)), self._sum_s)
+        totals = accumulate(self.counts)
+        family.add_metric(labels, list(zip(names, totals, strict=True)), self.sum_s)
 
 
 class Metrics(Collector):
@@ -53,36 +64,35 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         self.in_flight = 0
-        self._requests: dict[tuple[str, int, str], int] = {}
-        self._reservations: dict[tuple[str, str], int] = {}
-        self._latencies: dict[str, Histogram] = {}
-        self._dependencies: dict[str, Histogram] = {}
+        self._requests: dict[tuple[str, str, int, str], Histogram] = defaultdict(Histogram)
+        self._reservations: dict[tuple[str, str], int] = defaultdict(int)
+        self._dependencies: dict[str, Histogram] = defaultdict(Histogram)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def request(self, route: str, status: int, outcome: str, duration_s: float) -> None:
+    def request(
+        self, method: str, route: str, status: int, outcome: str, duration_s: float
+    ) -> None:
         """Count a request.
 
         Args:
-            route: method and path of the URL table's row, a space between.
+            method: of the URL table's row.
+            route: its path.
             status: the HTTP status.
             outcome: one word; the code of the problem where there was one.
             duration_s: how long it took.
 
         """
-        key = (route, status, outcome)
-        self._requests[key] = self._requests.get(key, 0) + 1
-        _of(self._latencies, route).observe(duration_s)
+        self._requests[method, route, status, outcome].observe(duration_s)
 
     def reservation(self, verb: str, outcome: str) -> None:
         """Count how a verb of the flow ended."""
-        key = (verb, outcome)
-        self._reservations[key] = self._reservations.get(key, 0) + 1
+        self._reservations[verb, outcome] += 1
 
     def observe(self, dependency: str, duration_s: float) -> None:
         """Count what one call of a dependency (`redis`, `store`) took."""
-        _of(self._dependencies, dependency).observe(duration_s)
+        self._dependencies[dependency].observe(duration_s)
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format (`CONTENT_TYPE`)."""
@@ -102,8 +112,8 @@ class Metrics(Collector):
     def _request_family(self) -> CounterMetricFamily:
         labels = ["method", "route", "status", "outcome"]
         family = CounterMetricFamily("reservesvc_requests", "Requests by end.", labels=labels)
-        for (route, status, outcome), count in self._requests.items():
-            family.add_metric([*route.split(" ", 1), str(status), outcome], count)
+        for (method, route, status, outcome), durations in self._requests.items():
+            family.add_metric([method, route, str(status), outcome], durations.count)
         return family
 
     def _latency_family(self) -> HistogramMetricFamily:
@@ -112,8 +122,11 @@ class Metrics(Collector):
             "Time from a request's head to its reply.",
             labels=["method", "route"],
         )
-        for route, histogram in self._latencies.items():
-            histogram.add_to(family, route.split(" ", 1))
+        latencies: dict[tuple[str, str], Histogram] = defaultdict(Histogram)
+        for (method, route, _, _), durations in self._requests.items():
+            latencies[method, route].merge(durations)
+        for labels, histogram in latencies.items():
+            histogram.add_to(family, labels)
         return family
 
     def _reservation_family(self) -> CounterMetricFamily:
@@ -135,10 +148,3 @@ class Metrics(Collector):
         for dependency, histogram in self._dependencies.items():
             histogram.add_to(family, [dependency])
         return family
-
-
-def _of(histograms: dict[str, Histogram], name: str) -> Histogram:
-    histogram = histograms.get(name)
-    if histogram is None:
-        histogram = histograms[name] = Histogram()
-    return histogram

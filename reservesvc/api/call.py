@@ -45,21 +45,14 @@ class Call:
     where it is one of the flow's; ids, and never what customers sent.
     """
 
-    __slots__ = (
-        "_body",
-        "_parts",
-        "booking_id",
-        "caller",
-        "context",
-        "id",
-        "outcome",
-        "reason",
-        "request",
-        "reservation_id",
-        "resource_id",
-        "route",
-        "verb",
-    )
+    caller = ANYBODY
+    outcome = "ok"
+    verb: str | None = None
+    resource_id: str | None = None
+    reservation_id: str | None = None
+    booking_id: str | None = None
+    reason: str | None = None
+    _body = b""
 
     def __init__(
         self,
@@ -72,20 +65,9 @@ class Call:
         self.request = request
         self.context = context
         self.route = route
-        self.caller = ANYBODY
-        self.outcome = "ok"
-        self.verb: str | None = None
-        self.resource_id: str | None = None
-        self.reservation_id: str | None = None
-        self.booking_id: str | None = None
-        self.reason: str | None = None
+        self.stores = context.stores
+        """what the flow works with"""
         self._parts = parts
-        self._body = b""
-
-    @property
-    def stores(self) -> Stores:
-        """What the flow works with."""
-        return self.context.stores
 
     @property
     def limits(self) -> Limits:
@@ -103,13 +85,16 @@ class Call:
             RefusedError: it is too large, too slow or compressed.
 
         """
-        request, context = self.request, self.context
-        most = self.route.body_bytes_max or context.body_bytes_max
-        body = bodies.at_hand(request, most)
+        most = self._body_bytes_max
+        body = bodies.at_hand(self.request, most)
         if body is None:
-            body = await bodies.arriving(request, most, context.deadline_s)
+            body = await bodies.arriving(self.request, most, self.context.deadline_s)
         self._body = body
         return body
+
+    @property
+    def _body_bytes_max(self) -> int:
+        return self.route.body_bytes_max or self.context.body_bytes_max
 
     async def decode(self, decoder: Decoder[T]) -> Decoded[T]:
         """Return the body as `decoder` reads it.
@@ -118,7 +103,22 @@ class Call:
             RefusedError: as `body`, or it is not a JSON object.
 
         """
-        body = await self.body()
+        return self._decoded(decoder, await self.body())
+
+    def decode_at_hand(self, decoder: Decoder[T]) -> Decoded[T] | None:
+        """Return what `decode` does, or None where the body is still to come.
+
+        For what is called so often that one more coroutine counts.
+
+        Raises:
+            RefusedError: as `decode`.
+
+        """
+        body = bodies.at_hand(self.request, self._body_bytes_max)
+        return None if body is None else self._decoded(decoder, body)
+
+    def _decoded(self, decoder: Decoder[T], body: bytes) -> Decoded[T]:
+        self._body = body
         decoded = decoder.decode(body)
         if self.context.tells_quiet:
             self._log_unknown(body, decoder.names)
@@ -167,8 +167,3 @@ class Route(Struct, frozen=True):
     def writes(self) -> bool:
         """Whether a request may change something."""
         return self.method != "GET"
-
-    @property
-    def label(self) -> str:
-        """What the metrics call it."""
-        return f"{self.method} {self.path}"

@@ -71,7 +71,7 @@ class Decoder(Generic[T]):
         if body.count(b"[") + body.count(b"{") > DEPTH_MAX and _deeper(as_object(body), DEPTH_MAX):
             raise RefusedError(_malformed(body, RecursionError()))
         # JSON can say NUL in this one way only (RFC 8259 section 7); databases choke on it.
-        if _NUL_ESCAPED in body:
+        if b"\\" in body and _NUL_ESCAPED in body:
             value, errors = _without_nul(self._schema, as_object(body), errors)
         return Decoded(value, errors)
 

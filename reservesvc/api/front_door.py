@@ -18,43 +18,36 @@ from reservesvc.api.line import RequestLine
 from reservesvc.api.replies import Reply
 from reservesvc.domain import times
 
-REQUEST_ID = "Timekit-Request-Id"
 Handler = Callable[[web.BaseRequest], Awaitable[Reply]]
 
 
 def front_door(context: Context, routes: Iterable[Route]) -> Handler:
     """Return what aiohttp calls for every request."""
     find = Dispatch(routes).find
-    metrics, deadlines = context.metrics, Deadlines(context.deadline_s)
+    metrics, keys, deadlines = context.metrics, context.keys, Deadlines(context.deadline_s)
 
     async def serve(request: web.BaseRequest) -> Reply:
         began_s = perf_counter()
         call = Call(request, context, *find(request))
         metrics.in_flight += 1
+        task, bucket = deadlines.enter()
         try:
-            reply = await _answer(call, deadlines)
+            authorization = request.headers.get(hdrs.AUTHORIZATION)
+            call.caller = keys.admit(authorization, call.route.scope)
+            reply = await call.route.handler(call)
+        except asyncio.CancelledError:
+            if not deadlines.expired(task):
+                raise
+            reply = _failed(call, TimeoutError())
+        except Exception as error:  # noqa: BLE001 - the last stop: every failure gets a reply
+            reply = _failed(call, error)
         finally:
+            bucket.discard(task)
             metrics.in_flight -= 1
         _finish(call, reply, perf_counter() - began_s)
         return reply
 
     return serve
-
-
-async def _answer(call: Call, deadlines: Deadlines) -> Reply:
-    task, bucket = deadlines.enter()
-    try:
-        authorization = call.request.headers.get(hdrs.AUTHORIZATION)
-        call.caller = call.context.keys.admit(authorization, call.route.scope)
-        return await call.route.handler(call)
-    except asyncio.CancelledError:
-        if not deadlines.expired(task):
-            raise
-        return _failed(call, TimeoutError())
-    except Exception as error:  # noqa: BLE001 - the last stop: every failure gets a reply
-        return _failed(call, error)
-    finally:
-        bucket.discard(task)
 
 
 def _failed(call: Call, error: Exception) -> Reply:
@@ -68,21 +61,21 @@ def _failed(call: Call, error: Exception) -> Reply:
 def _finish(call: Call, reply: Reply, duration_s: float) -> None:
     context, route, header = call.context, call.route, call.request.headers.get(trace.HEADER)
     trace_id = trace.trace_id(header) if header else None
-    echo = f"{trace.HEADER}: {header}\r\n" if trace_id else ""
-    reply.stamp(f"{REQUEST_ID}: {call.id}\r\n{echo}")
-    context.metrics.request(route.label, reply.status, call.outcome, duration_s)
+    reply.stamp(call.id, f"{trace.HEADER}: {header}\r\n" if trace_id else "")
+    metrics, outcome = context.metrics, call.outcome
+    metrics.request(route.method, route.path, reply.status, outcome, duration_s)
     if call.verb is not None:
-        context.metrics.reservation(call.verb, call.outcome)
+        metrics.reservation(call.verb, outcome)
     if route.quiet and not context.tells_quiet:
         return
     context.write_line(
         RequestLine(
-            timestamp=times.render(time_ns() // 1_000_000),
+            timestamp=times.render_near(time_ns() // 1_000_000),
             level="debug" if route.quiet else "info",
             method=call.request.method,
             route=route.path,
             status=reply.status,
-            outcome=call.outcome,
+            outcome=outcome,
             duration_ms=round(duration_s * 1000, 3),
             caller=call.caller.name,
             request_id=call.id,

@@ -9,15 +9,15 @@ from reservesvc.domain.project import Project, Resource
 from reservesvc.domain.reservation import Reservation
 
 
-def reservation(value: Reservation) -> bytes:
+def reservation(value: Reservation, opening: str = "{", closing: bytes = b"") -> bytes:
     """Return a reservation: the JSON that Redis holds, and what is left of it as of now.
 
-    The document is spliced in as it is; decoding it only to encode it again would be the
+    The document goes in as it is; decoding it only to encode it again would be the
     most expensive part of the reply.
     """
-    now = times.render(value.now_ms)
-    live = f'{{"remaining_ms":{value.remaining_ms},"server_time":"{now}",'
-    return live.encode() + value.document[1:]
+    now = times.render_near(value.now_ms)
+    live = f'{opening}"remaining_ms":{value.remaining_ms},"server_time":"{now}",{value.front}'
+    return b"".join((live.encode(), value.rest, closing))
 
 
 def booking(value: Booking, resource: Resource) -> dict[str, Any]:

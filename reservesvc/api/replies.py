@@ -17,14 +17,19 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 JSON = "application/json"
+REQUEST_ID = "Timekit-Request-Id"
 _DRAIN_BYTES = 65_536
 """replies larger than this wait for a slow reader"""
-_NOTHING: Mapping[str, str] = {}
 _encode = msgspec.json.Encoder().encode
 _START_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\nServer: reservesvc\r\n"
     for status in HTTPStatus
 }
+_JSON_HEADS = {
+    status: f"{line}Content-Type: {JSON}\r\nContent-Length: "
+    for status, line in _START_LINES.items()
+}
+"""how nearly every reply begins, up to the length of its body"""
 
 
 class Reply(web.StreamResponse):
@@ -43,7 +48,7 @@ class Reply(web.StreamResponse):
         self,
         status: int,
         body: bytes = b"",
-        headers: Mapping[str, str] = _NOTHING,
+        headers: Mapping[str, str] | None = None,
         content_type: str = JSON,
         *,
         closes: bool = False,
@@ -53,7 +58,8 @@ class Reply(web.StreamResponse):
         self._named = headers
         self._kind = content_type
         self._closes = closes
-        self._fixed = ""
+        self._id = ""
+        self._echo = ""
 
     @property
     def status(self) -> int:
@@ -65,9 +71,10 @@ class Reply(web.StreamResponse):
         """Whether the connection can take another request."""
         return not self._closes
 
-    def stamp(self, lines: str) -> None:
-        """Take the header lines that the front door gives every reply."""
-        self._fixed = lines
+    def stamp(self, request_id: str, echo: str) -> None:
+        """Take the request's id, and the header lines that are sent back as they came."""
+        self._id = request_id
+        self._echo = echo
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write the reply; what aiohttp calls once the handler is done."""
@@ -88,21 +95,29 @@ class Reply(web.StreamResponse):
         """Do nothing: `prepare` wrote all there is."""
 
     def _head(self, request: web.BaseRequest) -> bytes:
-        lines = _START_LINES[self._code] + self._fixed
-        if self._code != HTTPStatus.NO_CONTENT:  # RFC 9110 section 8.6: no length, for no body
-            lines += f"Content-Type: {self._kind}\r\nContent-Length: {len(self._content)}\r\n"
-        for name, value in self._named.items():
-            lines += f"{name}: {value}\r\n"
+        lines = self._echo
+        if self._named:
+            lines += "".join([f"{name}: {value}\r\n" for name, value in self._named.items()])
         if self._closes:
             lines += "Connection: close\r\n"
-        elif request.version < HttpVersion11:
-            lines += "Connection: keep-alive\r\n"
-        return f"{lines}Date: {_date()}\r\n\r\n".encode()
+        elif request.version is not HttpVersion11:  # nearly always this very object
+            lines += "Connection: keep-alive\r\n" if request.version < HttpVersion11 else ""
+        opening = self._opening()
+        return f"{opening}\r\n{_date()}{REQUEST_ID}: {self._id}\r\n{lines}\r\n".encode()
+
+    def _opening(self) -> str:
+        """Return the start line and what tells of the body."""
+        length = len(self._content)
+        if self._kind is JSON and length:
+            return f"{_JSON_HEADS[self._code]}{length}"
+        if self._code == HTTPStatus.NO_CONTENT:  # RFC 9110 section 8.6: no length, for no body
+            return _START_LINES[self._code][:-2]
+        return f"{_START_LINES[self._code]}Content-Type: {self._kind}\r\nContent-Length: {length}"
 
 
 def raw(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
     """Return a reply of ready-made JSON."""
-    return Reply(status, body, headers or _NOTHING)
+    return Reply(status, body, headers)
 
 
 def json(
@@ -156,7 +171,7 @@ _outbox = _Outbox()
 
 
 class _Date:
-    """The `Date` of replies (RFC 9110 section 6.6.1), rendered once a second."""
+    """The `Date` line of replies (RFC 9110 section 6.6.1), rendered once a second."""
 
     def __init__(self) -> None:
         self._second = 0
@@ -165,7 +180,7 @@ class _Date:
     def __call__(self) -> str:
         second = int(time())
         if second != self._second:
-            self._second, self._text = second, formatdate(second, usegmt=True)
+            self._second, self._text = second, f"Date: {formatdate(second, usegmt=True)}\r\n"
         return self._text
 
 

@@ -24,7 +24,8 @@ _encode = msgspec.json.Encoder().encode
 async def reserve(call: Call) -> Reply:
     """Hold a slot."""
     call.verb = "reserve"
-    wish = wishes.to_reserve(await call.decode(schemas.RESERVE))
+    decoded = call.decode_at_hand(schemas.RESERVE) or await call.decode(schemas.RESERVE)
+    wish = wishes.to_reserve(decoded)
     outcome = await flow_reserve.reserve(call.stores, call.limits, wish, call.idempotency())
     if isinstance(outcome, Reserved):
         call.outcome = "replayed" if outcome.replayed else "reserved"
@@ -126,4 +127,5 @@ def _reply(
 ) -> Reply:
     call.resource_id = reservation.id.resource_id
     call.reservation_id = str(reservation.id)
-    return replies.raw(b'{"data":' + render.reservation(reservation) + b"}", status, headers)
+    body = render.reservation(reservation, '{"data":{', b"}")
+    return replies.Reply(status, body, headers)

@@ -11,6 +11,7 @@ from reservesvc.domain.wish import Wish
 
 CUSTOMER_TEXTS = ("name", "email", "phone", "voip", "timezone")
 """fields of a customer that are text wherever they are given; further ones are kept as they are"""
+_ONLY_TEXT = {str}
 
 
 def to_reserve(decoded: Decoded[ReserveBody]) -> Wish:
@@ -32,8 +33,11 @@ def to_book(decoded: Decoded[BookBody]) -> Wish:
 
 
 def _wish(body: SlotBody, event: SlotBody | EventBody, errors: Errors) -> Wish:
-    wish = Wish(
+    return Wish(
         resource_id=body.resource_id,
+        start_ms=_moment(errors, "start", event.start),
+        end_ms=_moment(errors, "end", event.end),
+        customer=_customer(errors, body.customer),
         what=event.what,
         where=event.where,
         description=event.description,
@@ -42,10 +46,6 @@ def _wish(body: SlotBody, event: SlotBody | EventBody, errors: Errors) -> Wish:
         quantity=body.quantity,
         errors=errors,
     )
-    wish.start_ms = _moment(wish, "start", event.start)
-    wish.end_ms = _moment(wish, "end", event.end)
-    wish.customer = _customer(wish, body.customer)
-    return wish
 
 
 def _event(body: BookBody) -> SlotBody | EventBody:
@@ -56,26 +56,23 @@ def _event(body: BookBody) -> SlotBody | EventBody:
     return replace(body.event, **{name: text for name, text in given.items() if text is not None})
 
 
-def _moment(wish: Wish, name: str, text: str | None) -> int | None:
+def _moment(errors: Errors, name: str, text: str | None) -> int | None:
     if text is None:
         return None
     moment_ms = times.parse(text)
     if moment_ms is None:
-        wish.wrong(name, times.TIME_RULE)
+        errors.setdefault(name, [f"{name} {times.TIME_RULE}"])
     return moment_ms
 
 
-def _is_text(value: object) -> bool:
-    return value.__class__ is str
-
-
-def _customer(wish: Wish, customer: dict[str, Any] | None) -> dict[str, Any] | None:
-    if not customer or all(map(_is_text, customer.values())):
+def _customer(errors: Errors, customer: dict[str, Any] | None) -> dict[str, Any] | None:
+    # Nearly every customer is all text.
+    if not customer or set(map(type, customer.values())) == _ONLY_TEXT:
         return customer
     for name in CUSTOMER_TEXTS:
         value = customer.get(name)
         if value is not None and not isinstance(value, str):
-            wish.wrong(f"customer.{name}", "must be a string")
+            errors.setdefault(f"customer.{name}", [f"customer.{name} must be a string"])
     return {name: value for name, value in customer.items() if value is not None}
 
 

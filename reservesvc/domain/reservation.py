@@ -85,14 +85,21 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     """A reservation as Redis held it at `now_ms`."""
 
     id: ReservationId
-    document: bytes
-    """The JSON object, whole."""
+    front: str
+    """What the script put in front: the JSON form up to `start`, without its brace,"""
+    rest: bytes
+    """and from there on; a reply puts more before it and has no need to take it apart."""
     start_ms: int
     end_ms: int
     quantity: int
     expires_ms: int
     """Its deadline; later than the key's own end never, earlier while it is handed off."""
     now_ms: int
+
+    @property
+    def document(self) -> bytes:
+        """The JSON object, whole."""
+        return b"".join((b"{", self.front.encode(), self.rest))
 
     @property
     def entry(self) -> Entry:
@@ -126,10 +133,11 @@ def document(start_ms: int, end_ms: int, quantity: int, details: Details) -> byt
 def granted(claim: Claim, now_ms: int) -> Reservation:
     """Return the reservation that the `reserve` script wrote for `claim` at `now_ms`."""
     expires_ms = now_ms + claim.duration_ms
-    front = f'{{"expires_at":"{times.render(expires_ms)}","created_at":"{times.render(now_ms)}",'
+    expires_at, created_at = times.render_near(expires_ms), times.render_near(now_ms)
     return Reservation(
         id=claim.id,
-        document=front.encode() + claim.document,
+        front=f'"expires_at":"{expires_at}","created_at":"{created_at}",',
+        rest=claim.document,
         start_ms=claim.start_ms,
         end_ms=claim.end_ms,
         quantity=claim.quantity,
@@ -138,6 +146,7 @@ def granted(claim: Claim, now_ms: int) -> Reservation:
     )
 
 
+FRONT_BYTES = len('{"expires_at":"","created_at":"",') + 2 * times.WIDTH
 _HEAD = re.compile(
     rb'\{"expires_at":"([^"]{24})","created_at":"([^"]{24})",'
     rb'"start":"([^"]{24})","end":"([^"]{24})","quantity":(\d+),'
@@ -159,7 +168,8 @@ def stored(reservation_id: ReservationId, document: bytes, now_ms: int) -> Reser
     expires_ms, _, start_ms, end_ms = (moment or 0 for moment in moments)
     return Reservation(
         id=reservation_id,
-        document=document,
+        front=document[1:FRONT_BYTES].decode(),
+        rest=document[FRONT_BYTES:],
         start_ms=start_ms,
         end_ms=end_ms,
         quantity=int(head[5]),

@@ -6,6 +6,7 @@ milliseconds since the Unix epoch everywhere below the HTTP interface.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 RESOURCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
@@ -33,6 +34,7 @@ class Usage(NamedTuple):
     quantity: int
 
 
+@lru_cache(4096)
 def is_resource_id(text: str) -> bool:
     """Tell whether `text` can name a resource."""
     return RESOURCE_ID.fullmatch(text) is not None

@@ -41,6 +41,15 @@ def render(epoch_ms: int) -> str:
     return f"{_date(day)}{_MINUTES[minute]}{_SECONDS[ms // 1000]}{_MILLISECONDS[ms % 1000]}"
 
 
+@lru_cache(256)
+def render_near(epoch_ms: int) -> str:
+    """Return what `render` does, remembered: for instants that many requests share.
+
+    Requests of the same millisecond are granted, logged and lapse at the same instants.
+    """
+    return render(epoch_ms)
+
+
 # Rendered for every request, several times: looked up rather than computed.
 _MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)]
 _SECONDS = [f"{second:02}." for second in range(60)]

@@ -144,12 +144,16 @@ def _check_amounts(wish: Wish, resource: Resource, limits: Limits) -> None:
 
 
 def _texts(wish: Wish, defaults: BookingDefaults) -> list[str]:
-    texts = []
-    for name in ("what", "where", "description"):
-        text = getattr(wish, name)
-        if text is None:
-            text = getattr(defaults, name)
-        if text is None:
-            wish.wrong(name, REQUIRED)
-        texts.append(text or "")
-    return texts
+    return [
+        _text(wish, "what", wish.what, defaults.what),
+        _text(wish, "where", wish.where, defaults.where),
+        _text(wish, "description", wish.description, defaults.description),
+    ]
+
+
+def _text(wish: Wish, name: str, sent: str | None, default: str | None) -> str:
+    text = default if sent is None else sent
+    if text is None:
+        wish.wrong(name, REQUIRED)
+        return ""
+    return text

@@ -10,7 +10,7 @@ from reservesvc.domain.outcomes import (
     Reserved,
     Taken,
 )
-from reservesvc.domain.project import Resource, unregistered
+from reservesvc.domain.project import unregistered
 from reservesvc.domain.reservation import Claim, Details, ReservationId, document
 from reservesvc.domain.slot import is_resource_id
 from reservesvc.domain.wish import Limits, Terms, Wish, complete
@@ -31,7 +31,12 @@ async def reserve(
     if terms is None:
         return Invalid(errors=wish.errors)
     claim = claim_for(terms, stores.ids.ulid(), terms.duration_s * 1000)
-    outcome = await claim_slot(stores, claim, capacity, idempotency)
+    outcome = await stores.reservations.reserve(claim, capacity, idempotency)
+    if isinstance(outcome, Reserved):
+        return outcome
+    if isinstance(outcome, Cold):
+        await resync(stores, terms.resource_id)
+        outcome = await claim_slot(stores, claim, capacity, idempotency)
     if isinstance(outcome, ReplayedEnded):
         return await how_the_first_ended(stores, terms.resource_id, outcome)
     return outcome
@@ -48,20 +53,21 @@ async def how_the_first_ended(stores: Stores, resource_id: str, replayed: Replay
 async def settle_terms(stores: Stores, limits: Limits, wish: Wish) -> tuple[Terms | None, int]:
     """Return the terms that `wish` comes to and the capacity of its resource."""
     project = await stores.settings.project(wish.project_id) if wish.project_id else None
-    resource = await _resource(stores, wish.resource_id)
+    resource_id = wish.resource_id
+    if resource_id is None or not is_resource_id(resource_id):
+        resource = _NO_RESOURCE
+    else:
+        resource = await stores.settings.resource(resource_id)
     return complete(wish, project, resource, limits), resource.capacity
 
 
-async def _resource(stores: Stores, resource_id: str | None) -> Resource:
-    if resource_id is None or not is_resource_id(resource_id):
-        return unregistered("")
-    return await stores.settings.resource(resource_id)
+_NO_RESOURCE = unregistered("")
 
 
 def claim_for(terms: Terms, ulid: str, duration_ms: int) -> Claim:
     """Return the claim that asks for `terms` under the id `ulid`."""
     reservation_id = ReservationId(terms.resource_id, ulid)
-    text = str(reservation_id)
+    text = f"{terms.resource_id}.{ulid}"
     details = Details(
         id=text,
         reservation_id=text,
