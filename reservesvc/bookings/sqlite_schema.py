@@ -36,16 +36,19 @@ def version(connection: sqlite3.Connection) -> int:
 
 
 def check(connection: sqlite3.Connection) -> None:
-    """Check that the file has the version this code works with.
+    """Check that the file can be written and has the version this code works with.
 
     Raises:
         UnavailableError: it has another, perhaps a newer server has changed it meanwhile.
+        sqlite3.Error: it cannot be written; where the disk is full, only COMMIT says so.
 
     """
     found = version(connection)
     if found != VERSION:
         detail = f"the schema has version {found}; this server works with version {VERSION}"
         raise UnavailableError(DEPENDENCY, detail)
+    # The same again, for a transaction that changes nothing would not notice a full disk.
+    connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
