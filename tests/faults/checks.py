@@ -262,16 +262,14 @@ def _by_resource(holds: Iterable[Hold]) -> dict[str, list[Hold]]:
 
 def _most(holds: list[Hold], within: Slot | None = None) -> int:
     """Return how many different holders need the resource at its fullest instant."""
-    starts = [hold.slot.start_ms for hold in holds]
+    starts = {hold.slot.start_ms for hold in holds}
     if within:
-        starts = [max(start_ms, within.start_ms) for start_ms in starts]
-    return max(
-        (
-            len({one.holder for one in holds if one.slot.start_ms <= at_ms < one.slot.end_ms})
-            for at_ms in starts
-        ),
-        default=0,
-    )
+        starts = {max(start_ms, within.start_ms) for start_ms in starts}
+    return max((len(_holders_at(at_ms, holds)) for at_ms in starts), default=0)
+
+
+def _holders_at(at_ms: int, holds: list[Hold]) -> set[str]:
+    return {one.holder for one in holds if one.slot.start_ms <= at_ms < one.slot.end_ms}
 
 
 class _Buckets:

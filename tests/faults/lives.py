@@ -136,7 +136,7 @@ class Lives:
             until_s = self.latest_end_s(op.reservation_id)
         elif op.kind == "reserve" and op.uncertain:
             until_s = self.latest_s(op) + op.duration_s
-        elif op.kind in ("book", "hand_off") and (not op.refused or self._losses):
+        elif op.kind in ("book", "hand_off") and (not op.refused or self._lost_before(op)):
             # Both keep a reservation for the grace, whatever comes of it; refused they do so
             # only where Redis did not know what is booked.
             until_s = self.latest_s(op) + self._terms.grace_s
@@ -148,6 +148,9 @@ class Lives:
                 until_s=until_s,
                 why=f"#{op.number}",
             )
+
+    def _lost_before(self, op: Op) -> bool:
+        return any(window.began_s < op.done_s for window in self._losses)
 
     def _possible_booking(self, row: Stored) -> Hold:
         cancels = self.about(row.id, "cancel")
