@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from tests.builders import IDS, at
 from tests.faults.client import PATIENCE_S
 from tests.faults.conftest import Holds
+from tests.faults.history import Op
 from tests.faults.nemesis import BLOCKING
 from tests.faults.trial import Trial, slot_of, trial
 
@@ -20,7 +21,7 @@ STAY_US_MAX = 20_000
 as long on an idle one"""
 
 
-async def contents(redis: Redis) -> dict[str, bytes]:
+async def contents(redis: Redis) -> dict[str, bytes | None]:
     """Return every key with what it holds."""
     return {key: await redis.dump(key) async for key in redis.scan_iter("*", count=1000)}
 
@@ -71,7 +72,7 @@ async def test_a_foreign_script_that_blocks_redis(holds: Holds) -> None:
         client = made.client
         held = await client.reserve(SLOT, 60)
         async with made.fault("blocked"), made.cluster.redis_client() as redis:
-            blocking = asyncio.create_task(redis.eval(BLOCKING, 0, BLOCKED_S))
+            blocking = asyncio.ensure_future(redis.eval(BLOCKING, 0, BLOCKED_S))
             await asyncio.sleep(0.1)
             while not blocking.done():
                 ops = await asyncio.gather(
@@ -127,7 +128,8 @@ async def test_many_lapsed_entries(holds: Holds) -> None:
         await _lapse(redis)
         await redis.config_set("slowlog-log-slower-than", STAY_US_MAX)
         await redis.slowlog_reset()
-        answers, until_s = [], time.monotonic() + PATIENCE_S
+        answers: list[Op] = []
+        until_s = time.monotonic() + PATIENCE_S
         window = made.begin("lapsed entries")
         while not (answers and answers[-1].granted) and time.monotonic() < until_s:
             answers.append(await client.reserve(slot_of("room-1", 15), 5))

@@ -1,16 +1,21 @@
 """Rows of the fault matrix about the booking store, on both engines."""
 
 import asyncio
+import re
 import resource
 import sqlite3
+import subprocess
 import sys
 
 import pytest
 
 from tests.faults.bookings import ENGINES, SqliteFile, made_of
 from tests.faults.conftest import Holds
+from tests.faults.process import ROOT
 from tests.faults.trial import slot_of, trial
 
+READ_ONLY = {"linux": "/sys", "darwin": "/System"}
+"""where nobody can make a file, not even root"""
 SLOT, OTHER = slot_of("room-1"), slot_of("room-1", 12)
 
 
@@ -52,6 +57,22 @@ async def test_a_full_disk(holds: Holds) -> None:
         assert [one.status for one in failed] == [503, 503]
         assert (await client.hand_off(held)).granted
         await holds(made, [SLOT, OTHER])
+
+
+def test_a_read_only_directory() -> None:
+    """A server whose bookings could not be kept does not start, and says why in a sentence."""
+    url = f"sqlite:///{READ_ONLY[sys.platform]}/bookings.sqlite3"
+    command = [sys.executable, "-m", "reservesvc", "serve", "--port", "0", "--store-url", url]
+    run = subprocess.run(
+        [*command, "--redis-url", "redis://127.0.0.1:1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert run.returncode == 1, run.stderr
+    assert re.fullmatch(r"reservesvc: store: .+\n", run.stderr)
 
 
 async def test_a_foreign_writer(holds: Holds) -> None:

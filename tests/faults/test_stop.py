@@ -1,0 +1,100 @@
+"""Rows of the fault matrix about how a server ends."""
+
+import asyncio
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reservesvc.embedded_files import socket_path
+from tests.faults.client import Client
+from tests.faults.conftest import Holds
+from tests.faults.history import History, Slot, Terms
+from tests.faults.process import ServerProcess, in_background
+from tests.faults.trial import Trial, slot_of, trial
+
+IN_FLIGHT = 30
+SLOW_S = 0.3
+WITHIN_S = 10.0
+
+
+async def test_sigterm_under_load(holds: Holds) -> None:
+    """Requests in flight are finished and answered well, and the exit status is 0."""
+    async with trial() as made:
+        choice = [slot_of(f"room-{number}") for number in range(IN_FLIGHT)]
+        for slot in choice:  # warm indexes, and settings that were read
+            await made.client.release(await made.client.reserve(slot, 1))
+        made.cluster.proxies[0].delay(SLOW_S)
+        await _stop_with_requests_in_flight(made, choice)
+        made.cluster.proxies[0].heal()
+        await made.cluster.restart(made.cluster.servers[0])
+        await holds(made, choice)
+
+
+async def _stop_with_requests_in_flight(made: Trial, choice: list[Slot]) -> None:
+    server = made.cluster.servers[0]
+    # Each on a line of its own, as it is when they come from many clients.
+    requests = [asyncio.create_task(made.client.reserve(slot, 60)) for slot in choice]
+    await asyncio.sleep(SLOW_S / 3)
+    assert not any(request.done() for request in requests)
+    window = made.begin("stopped", freezes=True)
+    server.terminate()
+    answers = await asyncio.gather(*requests)
+    assert await server.ended() == 0
+    assert [op.status for op in answers] == [201] * len(choice)
+    assert await made.client.request(0, "GET", "/livez") == 0
+    made.end(window)
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """Return a directory whose path is short enough for a socket."""
+    path = Path(tempfile.mkdtemp(prefix="rsv-"))
+    yield path / "data"
+    shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("how", ["terminate", "kill"])
+async def test_the_embedded_redis_goes_with_its_parent(data_dir: Path, how: str) -> None:
+    """Stopped or killed, it leaves no orphan, and the next start has what was acknowledged."""
+    server = ServerProcess("embedded", data_dir.parent, {"DATA_DIR": data_dir})
+    client = Client([server.url], History(terms=Terms(deadline_s=2, grace_s=10)))
+    try:
+        await in_background(server.start)
+        await server.started()
+        held = await client.reserve(slot_of("room-1"), 60)
+        booked = await client.hand_off(await client.reserve(slot_of("room-1", 12), 60))
+        assert _answers(data_dir)
+        getattr(server, how)()
+        assert await server.ended() == (0 if how == "terminate" else -9)
+        await _is_gone(data_dir)
+        await in_background(server.start)
+        await server.started()
+        assert await client.request(0, "GET", f"/v2/bookings/{booked.booking_id}") == 200
+        assert (await client.hand_off(held)).status == 201
+        assert server.errors() == []
+    finally:
+        await client.close()
+        server.close()
+
+
+async def _is_gone(data_dir: Path) -> None:
+    until_s = time.monotonic() + WITHIN_S
+    while _answers(data_dir):
+        assert time.monotonic() < until_s, "the embedded Redis outlived its parent"
+        await asyncio.sleep(0.01)
+
+
+def _answers(data_dir: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1)
+        try:
+            connection.connect(str(socket_path(data_dir / "redis")))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith(b"+PONG")
+        except OSError:
+            return False
