@@ -21,6 +21,9 @@ RouteScope = Literal["public"] | apikeys.Scope
 _REACH = {scope: reach for reach, scope in enumerate(("public", *apikeys.SCOPES))}
 
 
+_sha256, _equal = hashlib.sha256, hmac.compare_digest
+
+
 class Caller(Struct, frozen=True):
     """Who sent the request."""
 
@@ -53,10 +56,10 @@ class Keys:
         secret = presented(authorization) if authorization else None
         if not secret:
             return None
-        digest = hashlib.sha256(secret).digest()
+        digest = _sha256(secret).digest()
         found = None
         for known, caller in self._callers:
-            if hmac.compare_digest(known, digest):
+            if _equal(known, digest):
                 found = caller
         return found
 

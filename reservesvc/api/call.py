@@ -114,7 +114,8 @@ class Call:
             RefusedError: as `decode`.
 
         """
-        body = bodies.at_hand(self.request, self._body_bytes_max)
+        most = self.route.body_bytes_max or self.context.body_bytes_max
+        body = bodies.at_hand(self.request, most)
         return None if body is None else self._decoded(decoder, body)
 
     def _decoded(self, decoder: Decoder[T], body: bytes) -> Decoded[T]:

@@ -49,7 +49,7 @@ class Connection(RequestHandler):
             return
         self._waiter = None
         super().data_received(data)
-        if len(self._messages) == 1 and not self._upgraded:
+        if len(self._messages) == 1 and not self._upgraded and not self._reading_paused:
             message, payload = self._messages[0]
             if isinstance(message, RawRequestMessage) and _is_ordinary(message, payload):
                 self._begin(message, payload, waiter)
@@ -62,6 +62,8 @@ class Connection(RequestHandler):
         self, message: RawRequestMessage, payload: "StreamReader", waiter: "Future[None]"
     ) -> None:
         """Do as `start` does with a message."""
+        # Reading what is less than this has the parser look for more, and all is here already.
+        payload._low_water = 0  # noqa: SLF001 - see the module
         self._messages.clear()
         self._parser.message_consumed()
         self._manager.requests_count += 1

@@ -70,7 +70,7 @@ def _finish(call: Call, reply: Reply, duration_s: float) -> None:
         return
     context.write_line(
         RequestLine(
-            timestamp=times.render_near(time_ns() // 1_000_000),
+            timestamp=times.render_now(time_ns() // 1_000_000),
             level="debug" if route.quiet else "info",
             method=call.request.method,
             route=route.path,

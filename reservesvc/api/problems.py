@@ -1,6 +1,5 @@
 """Problems: the one table of error codes, and how an error reads on the wire (RFC 9457)."""
 
-import math
 from typing import Any, NamedTuple
 
 import msgspec
@@ -140,7 +139,8 @@ def body(problem: Problem) -> bytes:
     }
     if problem.errors is not None:
         members["errors"] = problem.errors
-    return _encode(members | problem.extras)
+    members.update(problem.extras)
+    return _encode(members)
 
 
 def reply(problem: Problem) -> Reply:
@@ -152,7 +152,7 @@ def reply(problem: Problem) -> Reply:
 
 def retry_headers(retry_after_ms: int) -> dict[str, str]:
     """Return the `Retry-After` header: whole seconds, rounded up so that nobody is early."""
-    return {"Retry-After": str(math.ceil(retry_after_ms / 1000))}
+    return {"Retry-After": str(-(-retry_after_ms // 1000))}
 
 
 def invalid(errors: dict[str, list[str]]) -> Problem:

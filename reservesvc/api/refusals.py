@@ -55,14 +55,14 @@ _DEPENDENCIES = {"redis": "The reservation store", "store": "The booking store"}
 def of_outcome(outcome: Refusal) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a table: one row an outcome
     """Return the problem that `outcome` is for the caller."""
     match outcome:
+        case Taken():  # first, for in a stampede nearly everybody gets it
+            return _taken(outcome)
         case Invalid():
             return invalid(outcome.errors)
         case KeyReused():
             return KEY_REUSED
         case Past():
             return _past(outcome)
-        case Taken():
-            return _taken(outcome)
         case Ended():
             return _ended(outcome)
         case Unsettled():

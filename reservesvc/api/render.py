@@ -15,7 +15,7 @@ def reservation(value: Reservation, opening: str = "{", closing: bytes = b"") ->
     The document goes in as it is; decoding it only to encode it again would be the
     most expensive part of the reply.
     """
-    now = times.render_near(value.now_ms)
+    now = times.render_now(value.now_ms)
     live = f'{opening}"remaining_ms":{value.remaining_ms},"server_time":"{now}",{value.front}'
     return b"".join((live.encode(), value.rest, closing))
 

@@ -8,6 +8,7 @@ has the same few headers and its whole body at hand.
 import asyncio
 from collections.abc import Mapping
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from time import time
 from typing import Any
@@ -18,18 +19,10 @@ from aiohttp.abc import AbstractStreamWriter
 
 JSON = "application/json"
 REQUEST_ID = "Timekit-Request-Id"
+_NO_CONTENT = 204
 _DRAIN_BYTES = 65_536
 """replies larger than this wait for a slow reader"""
 _encode = msgspec.json.Encoder().encode
-_START_LINES = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\nServer: reservesvc\r\n"
-    for status in HTTPStatus
-}
-_JSON_HEADS = {
-    status: f"{line}Content-Type: {JSON}\r\nContent-Length: "
-    for status, line in _START_LINES.items()
-}
-"""how nearly every reply begins, up to the length of its body"""
 
 
 class Reply(web.StreamResponse):
@@ -83,7 +76,9 @@ class Reply(web.StreamResponse):
             message = "the client is gone"
             raise ConnectionResetError(message)
         self._closes = self._closes or not request.keep_alive
-        reply = self._head(request) + (b"" if request.method == "HEAD" else self._content)
+        reply = self._head(request)
+        if request.method != "HEAD":
+            reply += self._content
         if self._closes or len(reply) > _DRAIN_BYTES:
             transport.write(reply)
             await request.writer.drain()
@@ -102,17 +97,10 @@ class Reply(web.StreamResponse):
             lines += "Connection: close\r\n"
         elif request.version is not HttpVersion11:  # nearly always this very object
             lines += "Connection: keep-alive\r\n" if request.version < HttpVersion11 else ""
-        opening = self._opening()
-        return f"{opening}\r\n{_date()}{REQUEST_ID}: {self._id}\r\n{lines}\r\n".encode()
-
-    def _opening(self) -> str:
-        """Return the start line and what tells of the body."""
-        length = len(self._content)
-        if self._kind is JSON and length:
-            return f"{_JSON_HEADS[self._code]}{length}"
-        if self._code == HTTPStatus.NO_CONTENT:  # RFC 9110 section 8.6: no length, for no body
-            return _START_LINES[self._code][:-2]
-        return f"{_START_LINES[self._code]}Content-Type: {self._kind}\r\nContent-Length: {length}"
+        opening = _opening(self._code, self._kind)
+        if self._code != _NO_CONTENT:  # RFC 9110 section 8.6: no length, for no body
+            opening = f"{opening}{len(self._content)}\r\n"
+        return f"{opening}{_date()}{REQUEST_ID}: {self._id}\r\n{lines}\r\n".encode()
 
 
 def raw(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
@@ -141,6 +129,15 @@ def data(
 def no_content() -> Reply:
     """Return the reply of a call that has nothing to say."""
     return Reply(204)
+
+
+@lru_cache(256)
+def _opening(status: int, content_type: str) -> str:
+    """Return how replies with this status and type of content begin."""
+    opening = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nServer: reservesvc\r\n"
+    if status == _NO_CONTENT:
+        return opening
+    return f"{opening}Content-Type: {content_type}\r\nContent-Length: "
 
 
 class _Outbox:

@@ -126,6 +126,6 @@ def _reply(
     call: Call, reservation: Reservation, status: int = 200, headers: dict[str, str] | None = None
 ) -> Reply:
     call.resource_id = reservation.id.resource_id
-    call.reservation_id = str(reservation.id)
+    call.reservation_id = reservation.id.text
     body = render.reservation(reservation, '{"data":{', b"}")
     return replies.Reply(status, body, headers)

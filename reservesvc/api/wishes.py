@@ -11,7 +11,6 @@ from reservesvc.domain.wish import Wish
 
 CUSTOMER_TEXTS = ("name", "email", "phone", "voip", "timezone")
 """fields of a customer that are text wherever they are given; further ones are kept as they are"""
-_ONLY_TEXT = {str}
 
 
 def to_reserve(decoded: Decoded[ReserveBody]) -> Wish:
@@ -66,14 +65,21 @@ def _moment(errors: Errors, name: str, text: str | None) -> int | None:
 
 
 def _customer(errors: Errors, customer: dict[str, Any] | None) -> dict[str, Any] | None:
-    # Nearly every customer is all text.
-    if not customer or set(map(type, customer.values())) == _ONLY_TEXT:
+    if not customer or _is_all_text(customer):
         return customer
     for name in CUSTOMER_TEXTS:
         value = customer.get(name)
         if value is not None and not isinstance(value, str):
             errors.setdefault(f"customer.{name}", [f"customer.{name} must be a string"])
     return {name: value for name, value in customer.items() if value is not None}
+
+
+def _is_all_text(customer: dict[str, Any]) -> bool:
+    """Tell what is true of nearly every customer, sooner than any of Python's words for it."""
+    for value in customer.values():  # noqa: SIM110 - `all` costs three times as much
+        if value.__class__ is not str:
+            return False
+    return True
 
 
 def _flat(errors: Errors) -> Errors:

@@ -31,6 +31,11 @@ class ReservationId(NamedTuple):
 
     def __str__(self) -> str:
         """Return the text clients see."""
+        return self.text
+
+    @property
+    def text(self) -> str:
+        """The text clients see, sooner."""
         return f"{self.resource_id}.{self.ulid}"
 
     @classmethod
@@ -133,7 +138,7 @@ def document(start_ms: int, end_ms: int, quantity: int, details: Details) -> byt
 def granted(claim: Claim, now_ms: int) -> Reservation:
     """Return the reservation that the `reserve` script wrote for `claim` at `now_ms`."""
     expires_ms = now_ms + claim.duration_ms
-    expires_at, created_at = times.render_near(expires_ms), times.render_near(now_ms)
+    expires_at, created_at = times.render_now(expires_ms), times.render_now(now_ms)
     return Reservation(
         id=claim.id,
         front=f'"expires_at":"{expires_at}","created_at":"{created_at}",',

@@ -8,6 +8,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 TIME_RULE = "must be an RFC 3339 time with an offset, such as 2026-12-01T10:00:00Z"
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
+_USUAL_WIDTH = len("2026-12-01T10:00:00Z")
 WIDTH = len("2026-12-01T10:00:00.000Z")
 
 
@@ -17,7 +18,13 @@ def parse(text: str) -> int | None:
     Takes RFC 3339 with `Z` or an offset; an offset without its colon (`+0100`) as well.
     A time without an offset names no instant. Finer digits than milliseconds are cut off.
     """
-    try:  # nearly everybody writes 2026-12-01T10:00:00Z, which is three look-ups
+    return _parse_usual(text) if len(text) == _USUAL_WIDTH else _parse_any(text)
+
+
+# Slots begin and end at the same few times of the same few weeks.
+@lru_cache(8192)
+def _parse_usual(text: str) -> int | None:
+    try:
         return _day_ms(text[:10]) + _MINUTES_MS[text[10:16]] + _SECONDS_MS[text[16:]]
     except (KeyError, ValueError):
         return _parse_any(text)
@@ -34,23 +41,28 @@ def _parse_any(text: str) -> int | None:
     return since if since >= 0 else None
 
 
+@lru_cache(8192)
 def render(epoch_ms: int) -> str:
     """Return `epoch_ms` as `YYYY-MM-DDTHH:MM:SS.mmmZ`, always `WIDTH` characters."""
+    return _render(epoch_ms)
+
+
+@lru_cache(256)
+def render_now(epoch_ms: int) -> str:
+    """Return what `render` does, for instants that pass: remembered apart, and not for long.
+
+    Requests of one millisecond are granted, logged and lapse at the same instants.
+    """
+    return _render(epoch_ms)
+
+
+def _render(epoch_ms: int) -> str:
     day, ms = divmod(epoch_ms, 86_400_000)
     minute, ms = divmod(ms, 60_000)
     return f"{_date(day)}{_MINUTES[minute]}{_SECONDS[ms // 1000]}{_MILLISECONDS[ms % 1000]}"
 
 
-@lru_cache(256)
-def render_near(epoch_ms: int) -> str:
-    """Return what `render` does, remembered: for instants that many requests share.
-
-    Requests of the same millisecond are granted, logged and lapse at the same instants.
-    """
-    return render(epoch_ms)
-
-
-# Rendered for every request, several times: looked up rather than computed.
+# Rendered several times for every request: looked up rather than computed.
 _MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)]
 _SECONDS = [f"{second:02}." for second in range(60)]
 _MILLISECONDS = [f"{ms:03}Z" for ms in range(1000)]

@@ -88,7 +88,11 @@ def complete(
     defaults = project.booking if project else _NO_DEFAULTS
     graph = wish.graph or defaults.graph or DEFAULT_GRAPH
     check_graph(wish, graph)
-    texts = _texts(wish, defaults)
+    what = wish.what or _text(wish, "what", wish.what, defaults.what)
+    where = wish.where or _text(wish, "where", wish.where, defaults.where)
+    description = wish.description or _text(
+        wish, "description", wish.description, defaults.description
+    )
     if wish.errors:
         return None
     project_duration_s = project.reservation_time if project else None
@@ -99,9 +103,9 @@ def complete(
         end_ms=wish.end_ms or 0,
         duration_s=min(duration_s, limits.duration_s_max),
         quantity=wish.quantity or 1,
-        what=texts[0],
-        where=texts[1],
-        description=texts[2],
+        what=what,
+        where=where,
+        description=description,
         project_id=wish.project_id,
         customer=wish.customer or {},
         graph=graph,
@@ -141,14 +145,6 @@ def _check_amounts(wish: Wish, resource: Resource, limits: Limits) -> None:
         wish.wrong("duration", f"must be from 1 to {limits.duration_s_max} seconds")
     if wish.quantity is not None and not 1 <= wish.quantity <= resource.capacity:
         wish.wrong("quantity", f"must be from 1 to the resource's capacity, {resource.capacity}")
-
-
-def _texts(wish: Wish, defaults: BookingDefaults) -> list[str]:
-    return [
-        _text(wish, "what", wish.what, defaults.what),
-        _text(wish, "where", wish.where, defaults.where),
-        _text(wish, "description", wish.description, defaults.description),
-    ]
 
 
 def _text(wish: Wish, name: str, sent: str | None, default: str | None) -> str:

@@ -5,6 +5,7 @@ can be kept ready: packing it anew cost as much as sending it (docs/performance.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -21,9 +22,14 @@ class Packed(Struct, frozen=True):
 
     def command(self, name_and_script: bytes, run: bytes) -> bytes:
         """Return the command: EVALSHA or EVAL with its script, the keys, `run`, the arguments."""
-        count = self.keys_count + self.arguments_count + 4  # name, script, number of keys, run
-        head = b"*%d\r\n%b$1\r\n%d\r\n" % (count, name_and_script, self.keys_count)
-        return b"".join((head, self.keys, run, self.arguments))
+        count, number = _counts(self.keys_count, self.arguments_count)
+        return b"".join((count, name_and_script, number, self.keys, run, self.arguments))
+
+
+@lru_cache(128)
+def _counts(keys: int, arguments: int) -> tuple[bytes, bytes]:
+    """Return how a command with so many keys and arguments begins, and their number packed."""
+    return b"*%d\r\n" % (keys + arguments + 4), bulk(keys)  # name, script, number of keys, run
 
 
 def pack(keys: Sequence[str], arguments: Iterable[Argument]) -> Packed:

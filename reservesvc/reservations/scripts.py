@@ -2,12 +2,12 @@
 
 import hashlib
 import re
-from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from reservesvc.reservations.packed import bulk
 
@@ -34,20 +34,15 @@ class Script(Struct, frozen=True):
     sha: bytes
     """SHA-1 of the body in hex: what EVALSHA names it by"""
 
-    @property
-    def by_sha(self) -> bytes:
-        """How a call of a script begins that Redis knows; packed once."""
-        return _begun(b"EVALSHA", self.sha)
+    by_sha: bytes = b""
+    """how a call begins of a script that Redis knows"""
+    in_full: bytes = b""
+    """how a call begins that brings the script along"""
 
-    @property
-    def in_full(self) -> bytes:
-        """How a call begins that brings the script along."""
-        return bulk(b"EVAL") + bulk(self.body)
-
-
-@lru_cache(None)
-def _begun(name: bytes, sha: bytes) -> bytes:
-    return bulk(name) + bulk(sha)
+    def __post_init__(self) -> None:
+        """Pack once what every call begins with."""
+        force_setattr(self, "by_sha", bulk(b"EVALSHA") + bulk(self.sha))
+        force_setattr(self, "in_full", bulk(b"EVAL") + bulk(self.body))
 
 
 def folder() -> Traversable:
