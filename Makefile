@@ -5,6 +5,7 @@ ARGS ?=
 UPGRADE ?=
 MINUTES ?= 10
 SEED ?=
+SEEDS ?= 1000
 STORE ?= postgres
 QUICK ?=
 VENV := .venv
@@ -16,7 +17,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test coverage chaos bench check format docs lock wheel clean
+.PHONY: help install run test coverage simulate chaos bench check format docs lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +36,9 @@ coverage: $(INSTALLED) ## run the tests, tell which lines and branches none of t
 
 bench: $(PEERS_INSTALLED) ## measure beside peers, see docs/performance.md; QUICK=1 in two minutes
 	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick) $(ARGS)
+
+simulate: $(INSTALLED) ## run the flow on a virtual clock from SEEDS (1000) seeds; SEED=… replays one
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 chaos: $(INSTALLED) ## break everything at random for MINUTES (10); SEED=… replays, STORE=sqlite takes a file
 	@$(BIN)/python -m tests.faults.chaos --minutes $(MINUTES) --store $(STORE) $(if $(SEED),--seed $(SEED))

@@ -1,0 +1,80 @@
+"""What the flow is given in the simulation: settings, limits, names that repeat themselves."""
+
+from reservesvc.domain.project import Resource
+from reservesvc.domain.wish import Limits, Wish
+from reservesvc.ports import Idempotency
+from reservesvc.reservations.store import Times
+from tests.simulation.plan import DAY_MS, HOUR_MS, Item
+
+GRACE_MS = 2_500
+LIMITS = Limits(grace_ms=GRACE_MS, duration_s_max=60)
+TIMES = Times(life_ms=60_000, grace_ms=GRACE_MS, ticket_ms=1_000, patience_ms=40)
+CUSTOMER = {"name": "Ada", "email": "ada@example.com"}
+
+
+class CountingIds:
+    """`ports.Ids` by counting."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def token(self) -> str:
+        """Return a new number."""
+        self._count += 1
+        return str(self._count)
+
+    def ulid(self) -> str:
+        """Return a new number in the form of a ULID; its last two digits count a cart's items."""
+        return f"{self.token()}00".zfill(26)
+
+    def uuid(self) -> str:
+        """Return a new number."""
+        return self.token()
+
+
+class FixedSettings:
+    """`ports.Settings` that nobody changes."""
+
+    def __init__(self, capacities: dict[str, int]) -> None:
+        self._resources = {
+            name: Resource(id=name, name=name, capacity=capacity)
+            for name, capacity in capacities.items()
+        }
+
+    async def project(self, project_id: str) -> None:
+        """Return that there is none."""
+
+    async def resource(self, resource_id: str) -> Resource:
+        """Return the resource."""
+        return self._resources[resource_id]
+
+    def forget(self) -> None:
+        """Do nothing."""
+
+
+def room(number: int) -> str:
+    """Return the id of the resource `number`."""
+    return f"room-{number}"
+
+
+def wish_of(item: Item, hour: int | None = None) -> Wish:
+    """Return the request that the item is; for another hour where one is given."""
+    first = item.hour if hour is None else hour
+    return Wish(
+        resource_id=room(item.resource),
+        start_ms=DAY_MS + first * HOUR_MS,
+        end_ms=DAY_MS + (first + item.hours) * HOUR_MS,
+        duration_s=item.duration_s,
+        quantity=item.quantity,
+        what="",
+        where="",
+        description="",
+        customer=dict(CUSTOMER),
+    )
+
+
+def key_of(item: Item) -> Idempotency | None:
+    """Return the item's Idempotency-Key as the stores see it."""
+    if item.key is None:
+        return None
+    return Idempotency(digest=f"{item.kind}-{item.key}", fingerprint=item.body)

@@ -1,0 +1,106 @@
+"""What is certain after each step of a history, whatever the stores believe.
+
+Built only from what calls answered at the moment they took effect; knows no index, no fence.
+"""
+
+from dataclasses import dataclass, field
+
+from reservesvc.domain.booking import Booking
+from reservesvc.domain.reservation import Claim, Reservation, ReservationId
+from reservesvc.domain.slot import Usage, peak
+
+
+@dataclass
+class Held:
+    """A reservation that was granted and has not ended before its time."""
+
+    resource_id: str
+    usage: Usage
+    granted_ms: int
+    until_ms: int
+    """its deadline, as far as anybody was told"""
+    key_until_ms: int
+    """how long it may be in the way: the grace of its hand-off included"""
+    is_graced: bool = False
+
+
+@dataclass
+class Ledger:
+    """Who holds and who has booked what."""
+
+    capacities: dict[str, int]
+    held: dict[ReservationId, Held] = field(default_factory=dict)
+    granted: set[ReservationId] = field(default_factory=set)
+    """every reservation there ever was"""
+    committed: dict[str, Booking] = field(default_factory=dict)
+    """bookings by id, in the state last committed"""
+    blocking: dict[str, dict[str, Booking]] = field(default_factory=dict)
+    """by resource, then by id"""
+    by_reservation: dict[str, str] = field(default_factory=dict)
+    by_key: dict[str, str] = field(default_factory=dict)
+    pins: dict[str, tuple[str, ReservationId]] = field(default_factory=dict)
+    """fingerprint and reservation of each Idempotency-Key of reserve"""
+
+    def grant(self, claim: Claim, reservation: Reservation) -> None:
+        """Note a reservation."""
+        usage = Usage(claim.start_ms, claim.end_ms, claim.quantity)
+        until_ms = reservation.expires_ms
+        self.granted.add(claim.id)
+        self.held[claim.id] = Held(
+            claim.id.resource_id, usage, reservation.now_ms, until_ms, until_ms
+        )
+
+    def end(self, reservation_id: ReservationId) -> None:
+        """Note that a reservation holds nothing any more."""
+        self.held.pop(reservation_id, None)
+
+    def lose_reservations(self) -> None:
+        """Note that Redis was emptied."""
+        for reservation_id in list(self.held):
+            self.end(reservation_id)
+        self.pins.clear()
+
+    def commit(self, booking: Booking) -> None:
+        """Note a booking, or its new state."""
+        self.committed[booking.id] = booking
+        blocking = self.blocking.setdefault(booking.resource_id, {})
+        blocking.pop(booking.id, None)
+        if booking.blocks:
+            blocking[booking.id] = booking
+
+    def is_live(self, reservation_id: ReservationId, now_ms: int) -> bool:
+        """Tell whether the reservation holds its slot for certain."""
+        held = self.held.get(reservation_id)
+        return held is not None and now_ms < held.until_ms
+
+    def is_over(self, reservation_id: ReservationId, now_ms: int) -> bool:
+        """Tell whether no hand-off of the reservation may begin any more."""
+        held = self.held.get(reservation_id)
+        return held is None or now_ms > held.key_until_ms
+
+    def booked(self, resource_id: str) -> list[Usage]:
+        """Return what bookings use."""
+        return [booking.usage for booking in self.blocking.get(resource_id, {}).values()]
+
+    def certain(self, resource_id: str, now_ms: int) -> list[Usage]:
+        """Return what bookings and reservations use for certain."""
+        held = [
+            held.usage
+            for held in self.held.values()
+            if held.resource_id == resource_id and now_ms < held.until_ms
+        ]
+        return held + self.booked(resource_id)
+
+    def possible(self, resource_id: str, now_ms: int) -> list[Usage]:
+        """Return what bookings and reservations may still be in the way with."""
+        held = [
+            held.usage
+            for held in self.held.values()
+            if held.resource_id == resource_id and now_ms <= held.key_until_ms
+        ]
+        return held + self.booked(resource_id)
+
+    def fits(self, resource_id: str, wanted: Usage, usages: list[Usage]) -> bool:
+        """Tell whether there is room for `wanted` beside `usages`."""
+        in_use = peak(usages, wanted.start_ms, wanted.end_ms)
+        return in_use + wanted.quantity <= self.capacities[resource_id]

@@ -1,0 +1,138 @@
+"""The booking store in memory: each transaction of bookings/ said again.
+
+`test_memory_bookings.py` drives it and the real store through the same random calls. Only what
+the flow asks of bookings is here; capacities are given.
+"""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from reservesvc.domain.booking import Booking
+from reservesvc.domain.outcomes import (
+    Booked,
+    Changed,
+    FenceMoved,
+    KeyReused,
+    NotFound,
+    NotOpen,
+    Taken,
+)
+from reservesvc.domain.slot import peak
+from reservesvc.ports import Idempotency, Snapshot, SnapshotBooking
+
+
+class MemoryBookings:
+    """Bookings and fences, and what each transaction does to them, at once and whole.
+
+    Args:
+        clock: the database's own, in milliseconds.
+        capacities: of the registered resources.
+
+    """
+
+    def __init__(self, clock: Callable[[], int], capacities: dict[str, int]) -> None:
+        self.rows: dict[str, Booking] = {}
+        """bookings by id"""
+        self._clock = clock
+        self._capacities = capacities
+        self._blocking: dict[str, dict[str, Booking]] = {}
+        self._by_reservation: dict[str, str] = {}
+        self._by_key: dict[str, tuple[str, str]] = {}
+        self._fences: dict[str, int] = {}
+
+    def snapshot(self, resource_id: str, since_ms: int) -> Snapshot:
+        """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
+        fence = self._fences[resource_id] = self._fences.get(resource_id, 0) + 1
+        found = [b for b in self.blocking(resource_id) if b.end_ms > since_ms]
+        found.sort(key=lambda booking: (booking.start_ms, booking.id))
+        bookings = [SnapshotBooking(entry=b.entry, booking_id=b.id) for b in found]
+        return Snapshot(fence=fence, bookings=bookings)
+
+    def book(
+        self, booking: Booking, fence: int, idempotency: Idempotency | None
+    ) -> Booked | FenceMoved | Taken | KeyReused:
+        """Insert the booking under the fence; the order of the questions is the port's."""
+        repeated = self.repeated(booking, idempotency)
+        if repeated is not None:
+            return repeated
+        if self.fence(booking.resource_id) != fence:
+            return FenceMoved()
+        if booking.blocks and not self.fits(booking):
+            return Taken(by="booked")
+        self.insert(booking, idempotency)
+        return Booked(booking=booking)
+
+    def repeated(
+        self, booking: Booking, idempotency: Idempotency | None
+    ) -> Booked | KeyReused | None:
+        """Return the answer where the reservation or the key became a booking before."""
+        existing = self.booking_by_reservation(booking.reservation_id)
+        if existing:
+            return Booked(booking=existing, repeated=True)
+        keyed = self.booking_by_key(idempotency.digest) if idempotency else None
+        if keyed is None or idempotency is None:
+            return None
+        made, fingerprint = keyed
+        if fingerprint != idempotency.fingerprint:
+            return KeyReused()
+        return Booked(booking=made, repeated=True)
+
+    def fence(self, resource_id: str) -> int:
+        """Return the resource's fence."""
+        return self._fences.get(resource_id, 0)
+
+    def fits(self, booking: Booking) -> bool:
+        """Tell whether the resource has the capacity for the booking."""
+        usages = [other.usage for other in self.blocking(booking.resource_id)]
+        in_use = peak(usages, booking.start_ms, booking.end_ms)
+        return in_use + booking.quantity <= self._capacities.get(booking.resource_id, 1)
+
+    def insert(self, booking: Booking, idempotency: Idempotency | None) -> None:
+        """Keep the booking."""
+        self._keep(booking)
+        self._by_reservation[booking.reservation_id] = booking.id
+        if idempotency:
+            self._by_key[idempotency.digest] = (booking.id, idempotency.fingerprint)
+
+    def change_state(
+        self, booking: Booking, state: str, fence: int | None, now_ms: int | None
+    ) -> Changed | FenceMoved | NotOpen | NotFound:
+        """Move the booking from the state it was read in to `state`."""
+        current = self.rows.get(booking.id)
+        if current is None:
+            return NotFound(model="Booking", id=booking.id)
+        if current.state != booking.state:
+            return NotOpen(booking=current, open_actions=())
+        if fence is not None and self.fence(current.resource_id) != fence:
+            return FenceMoved()
+        updated_ms = self._clock() if now_ms is None else now_ms
+        changed = replace(current, state=state, updated_ms=updated_ms)
+        self._keep(changed)
+        return Changed(booking=changed)
+
+    def booking(self, booking_id: str) -> Booking | None:
+        """Return the booking."""
+        return self.rows.get(booking_id)
+
+    def booking_by_reservation(self, reservation_id: str) -> Booking | None:
+        """Return the booking that the reservation became."""
+        return self.rows.get(self._by_reservation.get(reservation_id, ""))
+
+    def booking_by_key(self, digest: str) -> tuple[Booking, str] | None:
+        """Return the booking an Idempotency-Key made, and the fingerprint it came with."""
+        made = self._by_key.get(digest)
+        if made is None or made[0] not in self.rows:
+            return None
+        return self.rows[made[0]], made[1]
+
+    def blocking(self, resource_id: str) -> list[Booking]:
+        """Return the bookings that keep their slots from others."""
+        return list(self._blocking.get(resource_id, {}).values())
+
+    def _keep(self, booking: Booking) -> None:
+        self.rows[booking.id] = booking
+        blocking = self._blocking.setdefault(booking.resource_id, {})
+        blocking.pop(booking.id, None)
+        if booking.blocks:
+            blocking[booking.id] = booking
