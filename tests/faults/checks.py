@@ -21,7 +21,7 @@ LONG_S = 60.0
 """what may be held for longer than this is looked at each time"""
 
 ALLOWED = {
-    "reserve": {"slot_unavailable", "reservation_ended"},
+    "reserve": {"slot_unavailable", "cart_refused", "reservation_ended"},
     "book": {"slot_unavailable"},
     "extend": {"reservation_ended", "handoff_in_progress"},
     "release": {"reservation_ended", "handoff_in_progress"},

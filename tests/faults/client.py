@@ -46,6 +46,22 @@ class Client:
         op = self._op("reserve", slot, server, key=key, duration_s=duration_s)
         return await self._send(op, "POST", "/v2/bookings/reserve", body, **how)
 
+    async def batch(
+        self, slots: Sequence[Slot], duration_s: int, *, cart: bool, server: int = 0, **how: Any
+    ) -> list[Op]:
+        """Reserve many slots in one request: all or none if it is a cart, else each for itself."""
+        ops = [
+            self._op("reserve", slot, server, duration_s=duration_s, cart=cart) for slot in slots
+        ]
+        items = [_slot(slot) | TEXTS | {"duration": duration_s} for slot in slots]
+        mode = "all_or_nothing" if cart else "independent"
+        body = {"mode": mode, "reservations": items}
+        path = "/v2/bookings/reserve/batch"
+        answer = await self._exchange(ops, "POST", path, body, **how)
+        for place, op in enumerate(ops if answer else ()):
+            _note_item(op, answer, place)
+        return ops
+
     async def extend(self, held: Op, duration_s: int, *, server: int = 0, **how: Any) -> Op:
         """Extend the reservation that `held` reserved."""
         body = {"reservation_id": held.reservation_id, "duration": duration_s}
@@ -105,28 +121,47 @@ class Client:
         self.history.ops.append(op)
         return op
 
-    async def _send(
-        self, op: Op, method: str, path: str, body: object, *, hang_up_s: float | None = None
-    ) -> Op:
-        """Send `op`; the client is gone after `hang_up_s`."""
+    async def _send(self, op: Op, method: str, path: str, body: object, **how: Any) -> Op:
+        """Send `op` and write down its answer."""
         headers = {"Idempotency-Key": op.key} if op.key else {}
+        answer = await self._exchange([op], method, path, body, headers=headers, **how)
+        if op.status:
+            _note(op, answer)
+        return op
+
+    async def _exchange(
+        self,
+        ops: Sequence[Op],
+        method: str,
+        path: str,
+        body: object,
+        *,
+        hang_up_s: float | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Send a request that is all of `ops`; return the answer, empty where there is none.
+
+        The client is gone after `hang_up_s`.
+        """
+        status, says_when, content, error = 0, False, b"", ""
+        given_up = False
         try:
             async with (
                 asyncio.timeout(hang_up_s),
                 self._session.request(
-                    method, self._urls[op.server] + path, json=body, headers=headers
+                    method, self._urls[ops[0].server] + path, json=body, headers=headers
                 ) as reply,
             ):
                 content = await reply.read()
-        except (ClientError, TimeoutError, OSError) as error:
-            op.given_up = hang_up_s is not None and isinstance(error, TimeoutError)
-            op.detail = type(error).__name__
-        else:
-            op.status = reply.status
-            op.says_when = "Retry-After" in reply.headers
-            _note(op, json.loads(content) if content else {})
-        op.done_s = asyncio.get_running_loop().time()
-        return op
+                status, says_when = reply.status, "Retry-After" in reply.headers
+        except (ClientError, TimeoutError, OSError) as failure:
+            given_up = hang_up_s is not None and isinstance(failure, TimeoutError)
+            error = type(failure).__name__
+        for op in ops:
+            op.status, op.says_when, op.given_up, op.detail = status, says_when, given_up, error
+            op.done_s = asyncio.get_running_loop().time()
+        answer: dict[str, Any] = json.loads(content) if content else {}
+        return answer
 
 
 def _note(op: Op, body: dict[str, Any]) -> None:
@@ -140,6 +175,21 @@ def _note(op: Op, body: dict[str, Any]) -> None:
         op.booking_id = data["id"]
     op.reservation_id = data.get("reservation_id", "")
     op.remaining_ms = data.get("remaining_ms", 0)
+
+
+def _note_item(op: Op, answer: dict[str, Any], place: int) -> None:
+    """Write down what the answer says about the item in its place."""
+    if "data" not in answer:
+        _note(op, answer)
+        if op.code == "slot_unavailable" and answer["item"] != place:
+            op.code = "cart_refused"  # this one was not in the way
+    elif op.cart:
+        _note(op, {"data": answer["data"][place]})
+    else:
+        item = answer["data"][place]
+        op.status = item["status"]
+        op.says_when = op.status == 503
+        _note(op, item.get("problem") or {"data": item["data"]})
 
 
 def _slot(slot: Slot) -> dict[str, object]:

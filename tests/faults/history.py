@@ -46,6 +46,8 @@ class Op(Struct, kw_only=True):
     """what a direct booking is for; the same in a repeat, and in no other request"""
     duration_s: int = 0
     """asked for (reserve, extend)"""
+    cart: bool = False
+    """one of a cart: all are reserved or none, and until that is known each may be held"""
     status: int = 0
     """0: no answer arrived"""
     code: str = ""

@@ -134,8 +134,11 @@ class Lives:
         until_s = None
         if op.kind == "reserve" and op.granted:
             until_s = self.latest_end_s(op.reservation_id)
-        elif op.kind == "reserve" and op.uncertain:
+        elif op.kind == "reserve" and (op.uncertain or (op.cart and op.failed)):
+            # A cart that failed may not have been able to give back what it had.
             until_s = self.latest_s(op) + op.duration_s
+        elif op.cart and op.refused:
+            until_s = op.done_s
         elif op.kind in ("book", "hand_off") and (not op.refused or self._lost_before(op)):
             # Both keep a reservation for the grace, whatever comes of it; refused they do so
             # only where Redis did not know what is booked.

@@ -261,6 +261,23 @@ def test_lost_data_ends_what_was_reserved() -> None:
     assert [found.partition(":")[0] for found in violations(history)] == ["no_two_certain_grants"]
 
 
+def test_a_cart_may_hold_what_it_gives_back() -> None:
+    """Until a refused cart is answered, it may have held its other slots, and no longer."""
+    cart = {"cart": True, "duration_s": 3, "done_s": 1.0}
+    history = History(
+        terms=Terms(deadline_s=2, grace_s=3),
+        ops=[
+            held(1, 0.0, "r1"),
+            taken(2, 0.1, **cart),
+            op(3, "reserve", 0.1, 409, code="cart_refused", slot=OTHER, **cart),
+            taken(4, 0.5, slot=OTHER),
+        ],
+    )
+    assert violations(history) == []
+    history.ops.append(taken(5, 1.5, slot=OTHER))
+    assert [found.partition(":")[0] for found in violations(history)] == ["refusals_have_a_cause"]
+
+
 def test_what_is_uncertain_is_not_judged() -> None:
     """A reservation nobody heard of may be in the way, and may be found by its key later."""
     unheard = op(1, "reserve", 0.0, 0, key="k1", duration_s=1, given_up=True)

@@ -87,7 +87,8 @@ class Workload:
         lots = self._lots
         while self._going:
             (act,) = lots.choices(
-                [self._customer, self._direct, self._cancel, self._late], [50, 15, 30, 5]
+                [self._customer, self._direct, self._batch, self._cancel, self._late],
+                [45, 15, 5, 30, 5],
             )
             await act()
             await asyncio.sleep(lots.random() * self._rest_s)
@@ -141,6 +142,17 @@ class Workload:
         )
         if booked.granted:
             self._booked.append(booked)
+
+    async def _batch(self) -> None:
+        """Want some slots at once; book one of them, give the others back."""
+        lots = self._lots
+        wanted = lots.sample(self._slots, lots.randint(1, 4))
+        ops = await self._client.batch(
+            wanted, lots.randint(1, LONGEST_S), cart=lots.random() < 0.5, **self._how()
+        )
+        held = [op for op in ops if op.granted]
+        for number, op in enumerate(held):
+            await (self._release(op) if number else self._hand_off(op))
 
     async def _cancel(self) -> None:
         if not self._booked:
