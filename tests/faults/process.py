@@ -141,9 +141,8 @@ class ServerProcess:
 
     async def paused_itself(self) -> None:
         """Wait until it has come to the step at which it is to pause."""
-        state = Path(f"/proc/{self.pid}/stat")
         async with asyncio.timeout(END_S):
-            while state.read_text().rpartition(") ")[2][0] != "T":
+            while _state_of(self.pid) != "T":
                 await asyncio.sleep(POLL_S)
 
     def close(self) -> None:
@@ -164,3 +163,13 @@ class ServerProcess:
         """Return what it logged as an error."""
         found = [line for line in self.lines() if line.get("level") in ("error", "critical")]
         return [f"{line.get('event')}: {str(line.get('exception', ''))[-1_500:]}" for line in found]
+
+
+def _state_of(pid: int) -> str:
+    """Return the letter that says what a process does; T: it is stopped."""
+    if sys.platform == "linux":
+        text = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2]
+    else:
+        command = ["ps", "-o", "state=", "-p", str(pid)]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return text[0]
