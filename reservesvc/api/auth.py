@@ -18,7 +18,8 @@ from reservesvc.apikeys import ApiKey
 
 RouteScope = Literal["public"] | apikeys.Scope
 """what a route asks for; `public` asks for no key"""
-_REACH = {scope: reach for reach, scope in enumerate(("public", *apikeys.SCOPES))}
+_SCOPES: tuple[RouteScope, ...] = ("public", *apikeys.SCOPES)
+_COVERED = {scope: _SCOPES[: reach + 1] for reach, scope in enumerate(_SCOPES)}
 
 
 _sha256, _equal = hashlib.sha256, hmac.compare_digest
@@ -75,7 +76,7 @@ class Keys:
         caller = self.caller(authorization)
         if caller is None:
             raise RefusedError(_UNAUTHORIZED)
-        if _REACH[caller.scope] < _REACH[scope]:
+        if scope not in _COVERED[caller.scope]:
             raise RefusedError(_forbidden(scope))
         return caller
 

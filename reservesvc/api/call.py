@@ -8,7 +8,7 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from reservesvc.api import bodies, idempotency, problems, refusals
-from reservesvc.api.auth import ANYBODY, Keys, RouteScope
+from reservesvc.api.auth import ANYBODY, Caller, Keys, RouteScope
 from reservesvc.api.decoding import Decoded, Decoder, as_object
 from reservesvc.api.line import Write
 from reservesvc.api.problems import Problem
@@ -38,36 +38,34 @@ class Context(Struct, frozen=True, kw_only=True):
     body_bytes_max: int
 
 
-class Call:
+class Call(Struct, gc=False):
     """One request.
 
     Handlers leave behind what the log and the metrics tell of it: `outcome`, a word; `verb`,
     where it is one of the flow's; ids, and never what customers sent.
+
+    Outside the garbage collector: nothing that a call holds leads back to it.
     """
 
-    caller = ANYBODY
-    outcome = "ok"
+    id: str
+    request: web.BaseRequest
+    context: Context
+    route: "Route"
+    parts: Mapping[str, str]
+    caller: Caller = ANYBODY
+    outcome: str = "ok"
     verb: str | None = None
     resource_id: str | None = None
     reservation_id: str | None = None
     booking_id: str | None = None
     reason: str | None = None
-    _body = b""
+    sent: bytes = b""
+    """the body, once it was read"""
 
-    def __init__(
-        self,
-        request: web.BaseRequest,
-        context: Context,
-        route: "Route",
-        parts: Mapping[str, str],
-    ) -> None:
-        self.id = context.stores.ids.ulid()
-        self.request = request
-        self.context = context
-        self.route = route
-        self.stores = context.stores
-        """what the flow works with"""
-        self._parts = parts
+    @property
+    def stores(self) -> Stores:
+        """What the flow works with."""
+        return self.context.stores
 
     @property
     def limits(self) -> Limits:
@@ -76,7 +74,7 @@ class Call:
 
     def part(self, name: str) -> str:
         """Return the part of the path that the route calls `name`."""
-        return self._parts[name]
+        return self.parts[name]
 
     async def body(self) -> bytes:
         """Return the body.
@@ -89,7 +87,7 @@ class Call:
         body = bodies.at_hand(self.request, most)
         if body is None:
             body = await bodies.arriving(self.request, most, self.context.deadline_s)
-        self._body = body
+        self.sent = body
         return body
 
     @property
@@ -114,12 +112,13 @@ class Call:
             RefusedError: as `decode`.
 
         """
-        most = self.route.body_bytes_max or self.context.body_bytes_max
-        body = bodies.at_hand(self.request, most)
+        body = bodies.at_hand(
+            self.request, self.route.body_bytes_max or self.context.body_bytes_max
+        )
         return None if body is None else self._decoded(decoder, body)
 
     def _decoded(self, decoder: Decoder[T], body: bytes) -> Decoded[T]:
-        self._body = body
+        self.sent = body
         decoded = decoder.decode(body)
         if self.context.tells_quiet:
             self._log_unknown(body, decoder.names)
@@ -137,7 +136,7 @@ class Call:
             RefusedError: it is not 1 to 255 printable characters.
 
         """
-        return idempotency.of(self.request, self.caller.name, self.route.name, self._body)
+        return idempotency.of(self.request, self.caller.name, self.route.name, self.sent)
 
     def refuse(self, outcome: refusals.Refusal) -> Reply:
         """Return the reply to an outcome that the caller did not hope for."""

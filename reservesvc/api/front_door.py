@@ -23,18 +23,18 @@ Handler = Callable[[web.BaseRequest], Awaitable[Reply]]
 
 def front_door(context: Context, routes: Iterable[Route]) -> Handler:
     """Return what aiohttp calls for every request."""
-    find = Dispatch(routes).find
-    metrics, keys, deadlines = context.metrics, context.keys, Deadlines(context.deadline_s)
+    find, new_id, admit = Dispatch(routes).find, context.stores.ids.ulid, context.keys.admit
+    metrics, deadlines, finish = context.metrics, Deadlines(context.deadline_s), _finisher(context)
 
     async def serve(request: web.BaseRequest) -> Reply:
         began_s = perf_counter()
-        call = Call(request, context, *find(request))
+        route, parts = find(request)
+        call = Call(new_id(), request, context, route, parts)
         metrics.in_flight += 1
         task, bucket = deadlines.enter()
         try:
-            authorization = request.headers.get(hdrs.AUTHORIZATION)
-            call.caller = keys.admit(authorization, call.route.scope)
-            reply = await call.route.handler(call)
+            call.caller = admit(request.headers.get(hdrs.AUTHORIZATION), route.scope)
+            reply = await route.handler(call)
         except asyncio.CancelledError:
             if not deadlines.expired(task):
                 raise
@@ -44,7 +44,7 @@ def front_door(context: Context, routes: Iterable[Route]) -> Handler:
         finally:
             bucket.discard(task)
             metrics.in_flight -= 1
-        _finish(call, reply, perf_counter() - began_s)
+        finish(call, reply, perf_counter() - began_s)
         return reply
 
     return serve
@@ -58,31 +58,38 @@ def _failed(call: Call, error: Exception) -> Reply:
     return call.reject(problem)
 
 
-def _finish(call: Call, reply: Reply, duration_s: float) -> None:
-    context, route, header = call.context, call.route, call.request.headers.get(trace.HEADER)
-    trace_id = trace.trace_id(header) if header else None
-    reply.stamp(call.id, f"{trace.HEADER}: {header}\r\n" if trace_id else "")
-    metrics, outcome = context.metrics, call.outcome
-    metrics.request(route.method, route.path, reply.status, outcome, duration_s)
-    if call.verb is not None:
-        metrics.reservation(call.verb, outcome)
-    if route.quiet and not context.tells_quiet:
-        return
-    context.write_line(
-        RequestLine(
-            timestamp=times.render_now(time_ns() // 1_000_000),
-            level="debug" if route.quiet else "info",
-            method=call.request.method,
-            route=route.path,
-            status=reply.status,
-            outcome=outcome,
-            duration_ms=round(duration_s * 1000, 3),
-            caller=call.caller.name,
-            request_id=call.id,
-            trace_id=trace_id,
-            resource_id=call.resource_id,
-            reservation_id=call.reservation_id,
-            booking_id=call.booking_id,
-            reason=call.reason,
+def _finisher(context: Context) -> Callable[[Call, Reply, float], None]:
+    """Return what stamps a reply, counts it and writes its line."""
+    count, count_verb = context.metrics.request, context.metrics.reservation
+    write_line, tells_quiet = context.write_line, context.tells_quiet
+
+    def finish(call: Call, reply: Reply, duration_s: float) -> None:
+        route, outcome, status = call.route, call.outcome, reply.status
+        header = call.request.headers.get(trace.HEADER)
+        trace_id = trace.trace_id(header) if header else None
+        reply.stamp(call.id, f"{trace.HEADER}: {header}\r\n" if trace_id else "")
+        count(route.method, route.path, status, outcome, duration_s)
+        if call.verb is not None:
+            count_verb(call.verb, outcome)
+        if route.quiet and not tells_quiet:
+            return
+        write_line(
+            RequestLine(
+                timestamp=times.render_now(time_ns() // 1_000_000),
+                level="debug" if route.quiet else "info",
+                method=call.request.method,
+                route=route.path,
+                status=status,
+                outcome=outcome,
+                duration_ms=int(duration_s * 1e6) / 1000,
+                caller=call.caller.name,
+                request_id=call.id,
+                trace_id=trace_id,
+                resource_id=call.resource_id,
+                reservation_id=call.reservation_id,
+                booking_id=call.booking_id,
+                reason=call.reason,
+            )
         )
-    )
+
+    return finish

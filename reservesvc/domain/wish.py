@@ -88,11 +88,9 @@ def complete(
     defaults = project.booking if project else _NO_DEFAULTS
     graph = wish.graph or defaults.graph or DEFAULT_GRAPH
     check_graph(wish, graph)
-    what = wish.what or _text(wish, "what", wish.what, defaults.what)
-    where = wish.where or _text(wish, "where", wish.where, defaults.where)
-    description = wish.description or _text(
-        wish, "description", wish.description, defaults.description
-    )
+    what = wish.what or _text(wish, "what", defaults)
+    where = wish.where or _text(wish, "where", defaults)
+    description = wish.description or _text(wish, "description", defaults)
     if wish.errors:
         return None
     project_duration_s = project.reservation_time if project else None
@@ -147,7 +145,10 @@ def _check_amounts(wish: Wish, resource: Resource, limits: Limits) -> None:
         wish.wrong("quantity", f"must be from 1 to the resource's capacity, {resource.capacity}")
 
 
-def _text(wish: Wish, name: str, sent: str | None, default: str | None) -> str:
+def _text(wish: Wish, name: str, defaults: BookingDefaults) -> str:
+    """Return a text that was left out, or sent empty."""
+    sent: str | None = getattr(wish, name)
+    default: str | None = getattr(defaults, name)
     text = default if sent is None else sent
     if text is None:
         wish.wrong(name, REQUIRED)

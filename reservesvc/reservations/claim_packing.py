@@ -29,13 +29,13 @@ class ClaimPacking:
         self._keys = keys
         self._after_document = b"\r\n" + b"".join(map(bulk, (past_ms, index_ttl_ms, sweep)))
         self._idempotency_ms = bulk(idempotency_ms)
-        self._around_ulid: dict[str, tuple[bytes, bytes]] = {}
+        self._around_ulid: dict[str, tuple[str, str]] = {}
 
     def packed(self, claim: Claim, capacity: int, idempotency: Idempotency | None) -> Packed:
         """Return the call that claims the slot."""
         resource_id = claim.id.resource_id
         before, after = self._around_ulid.get(resource_id) or self._learnt(resource_id)
-        keys = b"".join((before, claim.id.ulid.encode(), after))
+        keys = f"{before}{claim.id.ulid}{after}".encode()
         start, end, document = str(claim.start_ms), str(claim.end_ms), claim.document
         front = (
             f"${len(start)}\r\n{start}\r\n${len(end)}\r\n{end}\r\n{_number(claim.quantity)}"
@@ -47,7 +47,7 @@ class ClaimPacking:
         keys += bulk(self._keys.idempotency(resource_id, idempotency.digest))
         return Packed(5, keys, 11, arguments + bulk(idempotency.fingerprint) + self._idempotency_ms)
 
-    def _learnt(self, resource_id: str) -> tuple[bytes, bytes]:
+    def _learnt(self, resource_id: str) -> tuple[str, str]:
         """Return the packed keys of a claim on the resource, what goes before its ULID and after.
 
         ULIDs have one length, so that of the key is known.
@@ -55,10 +55,10 @@ class ClaimPacking:
         if len(self._around_ulid) >= REMEMBERED_MAX:
             self._around_ulid.clear()
         any_key = bulk(self._keys.reservation(ReservationId(resource_id, ANY_ULID)))
-        before = any_key.removesuffix(f"{ANY_ULID}\r\n".encode())
-        after = b"\r\n" + b"".join(map(bulk, self._keys.index(resource_id)))
-        self._around_ulid[resource_id] = before, after
-        return before, after
+        before, _, line_end = any_key.rpartition(ANY_ULID.encode())
+        after = line_end + b"".join(map(bulk, self._keys.index(resource_id)))
+        self._around_ulid[resource_id] = known = before.decode(), after.decode()
+        return known
 
 
 @lru_cache(4096)
