@@ -94,7 +94,7 @@ class Pipeline:
     def call_packed(self, script: Script, call: Packed) -> Awaitable[list[Any]]:
         """Run `script`, as `call` does, with what is packed already.
 
-        No coroutine where there is a connection: a tenth of what is left to save.
+        No coroutine where there is a connection, for every reservation passes here.
         """
         return self._link.call(script, call) if self._link else self._call_anew(script, call)
 
