@@ -85,6 +85,10 @@ class _Recorder:
         sized = replace(claim, document=self._sized(claim.document))
         asyncio.run(store.reserve(sized, 1, None))
 
+    async def command(self, *arguments: Argument) -> Any:  # noqa: ANN401  a reply is whatever Redis says
+        """Refuse: a claim needs no plain command."""
+        raise NotImplementedError(arguments)
+
     async def call_many(
         self, script: Script, calls: Sequence[Packed]
     ) -> list[list[Any] | UnavailableError]:

@@ -35,6 +35,7 @@ from reservesvc.reservations import health
 from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.store import RedisReservations, Times
+from reservesvc.tidying import Tidying
 
 _log = structlog.get_logger()
 GARBAGE_MAX = 50_000
@@ -92,8 +93,10 @@ async def application_of(
         stack.push_async_callback(bookings.close)
         settings = CachedSettings(bookings)
         await stack.enter_async_context(_running(settings.run()))
+        stores = Stores(reservations, bookings, settings, ids)
+        await stack.enter_async_context(_running(Tidying(stores, metrics.reservation).run()))
         yield build(
-            stores=Stores(reservations, bookings, settings, ids),
+            stores=stores,
             limits=_limits(config),
             keys=config.api_keys,
             checks={"redis": partial(health.check, pipeline), "store": bookings.ping},

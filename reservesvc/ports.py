@@ -6,7 +6,7 @@ changes something, `OutcomeUnknownError` (it may have been).
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct, field
 
@@ -65,6 +65,23 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     bookings: list[SnapshotBooking]
 
 
+class IndexEntry(Struct, frozen=True, kw_only=True):
+    """An entry as the index has it."""
+
+    kind: Literal["reserved", "unsettled", "booked"]
+    entry: Entry
+    has_key: bool
+    """a reservation key stands behind it; a booked one needs none"""
+
+
+class Index(Struct, frozen=True, kw_only=True):
+    """A resource's index, without what is dead."""
+
+    since_ms: int
+    """bookings that end by then need not be in it"""
+    entries: list[IndexEntry]
+
+
 class ReservationStore(Protocol):
     """Reservations and the index over them (Redis)."""
 
@@ -118,6 +135,17 @@ class ReservationStore(Protocol):
         """Remove the entry, end its reservation; False where a resync did it already."""
         ...
 
+    async def index(self, resource_id: str) -> Index | Cold:
+        """Return every entry of the resource that is not dead."""
+        ...
+
+    async def indexes(self, cursor: int) -> tuple[list[str], int]:
+        """Return some resources that have an index, and where to go on; 0 begins and ends.
+
+        A round finds each at least once, if it is there all the time.
+        """
+        ...
+
     async def resync_begin(self, resource_id: str) -> tuple[str, int] | Busy:
         """Take a ticket for a resync; return it and the earliest end its snapshot must have."""
         ...
@@ -132,6 +160,17 @@ class BookingStore(Protocol):
 
     async def snapshot(self, resource_id: str, since_ms: int) -> Snapshot:
         """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
+        ...
+
+    async def blocking(self, resource_id: str, since_ms: int) -> Snapshot:
+        """Return what `snapshot` would, with the fence as it stands."""
+        ...
+
+    async def forget_keys(self, age_ms: int, limit: int) -> int:
+        """Forget Idempotency-Keys older than `age_ms`, `limit` of a kind; return how many.
+
+        Bookings stay; they only no longer answer to their key.
+        """
         ...
 
     async def book(

@@ -10,6 +10,7 @@ from typing import Self
 
 from reservesvc.bookings import (
     postgres_bookings,
+    postgres_keys,
     postgres_projects,
     postgres_resources,
     postgres_schema,
@@ -105,6 +106,22 @@ class PostgresBookingStore:
         work = partial(postgres_bookings.snapshot, resource_id=resource_id, since_ms=since_ms)
         # A fence raised once more than needed makes others start again, no worse.
         return await self._database.write(work, again=work)
+
+    async def blocking(self, resource_id: str, since_ms: int) -> Snapshot:
+        """Return what `snapshot` would, with the fence as it stands."""
+        return await self._database.read(
+            partial(postgres_bookings.blocking, resource_id=resource_id, since_ms=since_ms)
+        )
+
+    async def forget_keys(self, age_ms: int, limit: int) -> int:
+        """Forget Idempotency-Keys older than `age_ms`, `limit` of a kind; return how many."""
+        found = await self._database.read(
+            partial(postgres_keys.expired, age_ms=age_ms, limit=limit)
+        )
+        if found:
+            work = partial(postgres_keys.forget, expired=found)
+            await self._database.write(work, again=work)
+        return len(found)
 
     async def book(
         self, booking: Booking, fence: int, idempotency: Idempotency | None

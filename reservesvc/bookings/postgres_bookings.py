@@ -51,7 +51,8 @@ _BLOCKING_SINCE = """
     WHERE blocks AND resource_id = $1 AND start_ms > $2 AND end_ms > $3
     ORDER BY start_ms, id
 """
-_LOCK_FENCE = "SELECT fence, longest_ms FROM resource_fences WHERE resource_id = $1 FOR UPDATE"
+_FENCE = "SELECT fence, longest_ms FROM resource_fences WHERE resource_id = $1"
+_LOCK_FENCE = f"{_FENCE} FOR UPDATE"
 _MAKE_FENCE = """
     INSERT INTO resource_fences (resource_id, fence, longest_ms) VALUES ($1, 0, 0)
     ON CONFLICT DO NOTHING
@@ -80,6 +81,13 @@ class _Occupancy(NamedTuple):
 async def snapshot(session: Session, resource_id: str, since_ms: int) -> Snapshot:
     """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
     fence, longest_ms = await session.fetchrow(_RAISE_FENCE, resource_id)
+    rows = await session.fetch(_BLOCKING_SINCE, resource_id, since_ms - longest_ms, since_ms)
+    return Snapshot(fence=fence, bookings=[_snapshot_booking(resource_id, row) for row in rows])
+
+
+async def blocking(session: Session, resource_id: str, since_ms: int) -> Snapshot:
+    """Return what `snapshot` would, with the fence as it stands."""
+    fence, longest_ms = await session.fetchrow(_FENCE, resource_id) or (0, 0)
     rows = await session.fetch(_BLOCKING_SINCE, resource_id, since_ms - longest_ms, since_ms)
     return Snapshot(fence=fence, bookings=[_snapshot_booking(resource_id, row) for row in rows])
 

@@ -12,6 +12,7 @@ from typing import Self
 
 from reservesvc.bookings import (
     sqlite_bookings,
+    sqlite_keys,
     sqlite_projects,
     sqlite_resources,
     sqlite_schema,
@@ -93,6 +94,20 @@ class SqliteBookingStore:
         return await self._database.write(
             partial(sqlite_bookings.snapshot, resource_id=resource_id, since_ms=since_ms)
         )
+
+    async def blocking(self, resource_id: str, since_ms: int) -> Snapshot:
+        """Return what `snapshot` would, with the fence as it stands."""
+        return await self._database.read(
+            partial(sqlite_bookings.blocking, resource_id=resource_id, since_ms=since_ms)
+        )
+
+    async def forget_keys(self, age_ms: int, limit: int) -> int:
+        """Forget Idempotency-Keys older than `age_ms`, `limit` of a kind; return how many."""
+        # Looking first: a write that changes nothing would still wait for the disk.
+        found = await self._database.read(partial(sqlite_keys.expired, age_ms=age_ms, limit=limit))
+        if found:
+            await self._database.write(partial(sqlite_keys.forget, expired=found))
+        return len(found)
 
     async def book(
         self, booking: Booking, fence: int, idempotency: Idempotency | None

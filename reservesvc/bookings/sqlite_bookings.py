@@ -58,6 +58,11 @@ _UNREGISTERED_CAPACITY = 1
 def snapshot(connection: sqlite3.Connection, resource_id: str, since_ms: int) -> Snapshot:
     """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
     connection.execute(_RAISE_FENCE, (resource_id,))
+    return blocking(connection, resource_id, since_ms)
+
+
+def blocking(connection: sqlite3.Connection, resource_id: str, since_ms: int) -> Snapshot:
+    """Return what `snapshot` would, with the fence as it stands."""
     fence, longest_ms = _fence(connection, resource_id)
     rows = connection.execute(_BLOCKING_SINCE, (resource_id, since_ms - longest_ms, since_ms))
     return Snapshot(fence=fence, bookings=[_snapshot_booking(resource_id, row) for row in rows])

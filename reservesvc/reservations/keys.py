@@ -4,6 +4,8 @@ Everything about a resource carries the hash tag `{<resource id>}` and so lies o
 of a Redis Cluster (Redis docs, "Cluster specification", hash tags).
 """
 
+import re
+
 from reservesvc.domain.reservation import ReservationId
 
 ANY_ULID = "0" * 26
@@ -39,6 +41,15 @@ class Keys:
     def index(self, resource_id: str) -> tuple[str, str, str]:
         """Return slots, fence and overlap of a resource."""
         return self.slots(resource_id), self.fence(resource_id), self.overlap(resource_id)
+
+    def slots_pattern(self) -> str:
+        """Return the glob that matches the keys of all indexes, and others only by accident."""
+        return re.sub(r"([][*?\\])", r"\\\1", self._prefix) + "slots:{*}"
+
+    def resource_of_slots(self, key: str) -> str | None:
+        """Return whose index `key` names, or None where it names none."""
+        resource_id = key.removeprefix(f"{self._prefix}slots:{{").removesuffix("}")
+        return resource_id if key == self.slots(resource_id) else None
 
     def resync(self, resource_id: str) -> str:
         """Return the key that holds the ticket of a running resync."""

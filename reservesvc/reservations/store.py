@@ -1,7 +1,7 @@
 """`ports.ReservationStore` on Redis: one typed method a script, its reply parsed on the spot."""
 
 from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -26,7 +26,7 @@ from reservesvc.domain.outcomes import (
 )
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted, stored
 from reservesvc.errors import UnavailableError
-from reservesvc.ports import Ask, Idempotency, Ids, Snapshot
+from reservesvc.ports import Ask, Idempotency, Ids, Index, IndexEntry, Snapshot
 from reservesvc.reservations.claim_packing import ClaimPacking
 from reservesvc.reservations.keys import ANY_ULID, Keys
 from reservesvc.reservations.packed import Argument, Packed
@@ -37,6 +37,13 @@ DAY_MS = 24 * HOUR_MS
 SWEEP = 64
 """Dead entries dropped in one call; bounds how long it keeps Redis from others."""
 BUSY_PAGE = 256
+SCANNED = 100
+"""Keys that one step of a search for indexes looks at."""
+KINDS: dict[bytes, Literal["reserved", "unsettled", "booked"]] = {
+    b"r": "reserved",
+    b"u": "unsettled",
+    b"b": "booked",
+}
 EVER = ("-inf", "+inf")
 
 _json = msgspec.json.Encoder().encode
@@ -84,6 +91,10 @@ class Caller(Protocol):
         """Run `script` once for each of `calls`; errors stand in their places."""
         ...
 
+    async def command(self, *arguments: Argument) -> Any:  # noqa: ANN401  a reply is whatever Redis says
+        """Send one plain command."""
+        ...
+
 
 class RedisReservations:
     """The reservations of all resources, on one Redis."""
@@ -92,6 +103,7 @@ class RedisReservations:
         self._call = caller.call
         self._call_packed = caller.call_packed
         self._call_many = caller.call_many
+        self._command = caller.command
         self._packing = ClaimPacking(
             keys,
             past_ms=limits.past_ms,
@@ -150,23 +162,37 @@ class RedisReservations:
         self, resource_id: str, limit: int, offset: int
     ) -> tuple[list[Reservation], int] | Cold:
         """Return one page of a resource's live reservations by start, and how many there are."""
-        ids: list[str] = []
-        looked_at = 0
-        while True:
-            page = await self._busy(resource_id, looked_at)
-            if isinstance(page, Cold):
-                return page
-            found, looked = page
-            ids += found
-            looked_at += looked
-            if looked < BUSY_PAGE:
-                break
+        found = await self.index(resource_id)
+        if isinstance(found, Cold):
+            return found
+        ids = [row.entry.id for row in found.entries if row.has_key]
         wanted = [ReservationId(resource_id, ulid) for ulid in ids[offset : offset + limit]]
         outcomes = [await self.read(reservation_id) for reservation_id in wanted]
         live = [outcome.reservation for outcome in outcomes if isinstance(outcome, Live)]
         return live, len(ids)
 
-    async def _busy(self, resource_id: str, offset: int) -> tuple[list[str], int] | Cold:
+    async def index(self, resource_id: str) -> Index | Cold:
+        """Return every entry of the resource that is not dead."""
+        entries: list[IndexEntry] = []
+        offset = 0
+        while True:
+            page = await self._busy(resource_id, offset)
+            if isinstance(page, Cold):
+                return page
+            now_ms, rows, looked = page
+            entries += (_index_entry(resource_id, row) for row in rows)
+            offset += looked
+            if looked < BUSY_PAGE:
+                return Index(since_ms=now_ms - self._times.past_ms, entries=entries)
+
+    async def indexes(self, cursor: int) -> tuple[list[str], int]:
+        """Return some resources that have an index, and where to go on; 0 begins and ends."""
+        pattern = self._keys.slots_pattern()
+        following, names = await self._command("SCAN", cursor, "MATCH", pattern, "COUNT", SCANNED)
+        found = (self._keys.resource_of_slots(name.decode()) for name in names)
+        return [resource_id for resource_id in found if resource_id is not None], int(following)
+
+    async def _busy(self, resource_id: str, offset: int) -> tuple[int, list[list[Any]], int] | Cold:
         keys = [
             self._keys.reservation(ReservationId(resource_id, ANY_ULID)),
             self._keys.slots(resource_id),
@@ -175,9 +201,8 @@ class RedisReservations:
         match await self._call(self._scripts["busy"], keys, (*EVER, offset, BUSY_PAGE)):
             case [b"cold"]:
                 return Cold()
-            case [b"busy", _, *parts, looked]:
-                rows = [parts[i : i + 6] for i in range(0, len(parts), 6)]
-                return [row[4].decode() for row in rows if row[5] >= 0], looked
+            case [b"busy", now_ms, *parts, looked]:
+                return now_ms, [parts[i : i + 6] for i in range(0, len(parts), 6)], looked
             case answer:
                 raise _unexpected("busy", answer)
 
@@ -363,6 +388,19 @@ def _reserve_outcome(  # noqa: PLR0911 - a table: one row an answer
             return Past(earliest_ms=earliest_ms)
         case _:
             raise _unexpected("reserve", answer)
+
+
+def _index_entry(resource_id: str, row: list[Any]) -> IndexEntry:
+    """Return what a row of busy.lua says: kind, start, end, quantity, id, what is left."""
+    kind, start_ms, end_ms, quantity, ulid, left_ms = row
+    entry = Entry(
+        resource_id=resource_id,
+        id=ulid.decode(),
+        start_ms=start_ms,
+        end_ms=end_ms,
+        quantity=quantity,
+    )
+    return IndexEntry(kind=KINDS[kind], entry=entry, has_key=left_ms >= 0)
 
 
 def _ended(tombstone: bytes) -> Ended:

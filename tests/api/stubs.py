@@ -23,7 +23,7 @@ from reservesvc.domain.outcomes import (
 from reservesvc.domain.project import Project, Resource, unregistered
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted
 from reservesvc.ids import RandomIds
-from reservesvc.ports import Ask, Idempotency, Snapshot, Stores
+from reservesvc.ports import Ask, Idempotency, Index, Snapshot, Stores
 from tests.builders import ROOM, a_booking, a_claim, at
 
 NOW_MS = at(0)
@@ -113,6 +113,14 @@ class StubReservations(Scripted):
         """Settle it."""
         return await self._say("settle_freed", DONE, entry, pending)
 
+    async def index(self, resource_id: str) -> Any:
+        """Return an empty one."""
+        return await self._say("index", Index(since_ms=0, entries=[]), resource_id)
+
+    async def indexes(self, cursor: int) -> Any:
+        """Find none."""
+        return await self._say("indexes", ([], 0), cursor)
+
     async def resync_begin(self, resource_id: str) -> Any:
         """Begin."""
         return await self._say("resync_begin", ("ticket", 0), resource_id)
@@ -128,6 +136,14 @@ class StubBookings(Scripted):
     async def snapshot(self, resource_id: str, since_ms: int) -> Any:
         """Return an empty one."""
         return await self._say("snapshot", Snapshot(fence=1, bookings=[]), resource_id, since_ms)
+
+    async def blocking(self, resource_id: str, since_ms: int) -> Any:
+        """Find none."""
+        return await self._say("blocking", Snapshot(fence=1, bookings=[]), resource_id, since_ms)
+
+    async def forget_keys(self, age_ms: int, limit: int) -> Any:
+        """Forget none."""
+        return await self._say("forget_keys", 0, age_ms, limit)
 
     async def book(self, booking: Booking, fence: int, idempotency: Idempotency | None) -> Any:
         """Book it."""

@@ -151,17 +151,23 @@ class ServerProcess:
             self._process.kill()
             self._process.wait()
 
-    def lines(self) -> Iterator[dict[str, Any]]:
+    def logged(self) -> int:
+        """Return how many bytes it has logged so far."""
+        return self.log.stat().st_size
+
+    def lines(self, from_byte: int = 0) -> Iterator[dict[str, Any]]:
         """Return its log; a line that is no JSON, as of a traceback, counts as an error."""
-        for line in self.log.read_text(errors="replace").splitlines():
+        for line in self.log.read_bytes()[from_byte:].decode(errors="replace").splitlines():
             try:
                 yield json.loads(line)
             except json.JSONDecodeError:
                 yield {"level": "error", "event": line}
 
-    def errors(self) -> list[str]:
+    def errors(self, from_byte: int = 0) -> list[str]:
         """Return what it logged as an error."""
-        found = [line for line in self.lines() if line.get("level") in ("error", "critical")]
+        found = [
+            line for line in self.lines(from_byte) if line.get("level") in ("error", "critical")
+        ]
         return [f"{line.get('event')}: {str(line.get('exception', ''))[-1_500:]}" for line in found]
 
 

@@ -11,7 +11,7 @@ from tests.faults.figures import FIGURES
 from tests.faults.nemesis import FAULTS
 from tests.faults.trial import Figures
 
-SECONDS = 8
+SECONDS = 6
 SEED = 20_261_122
 
 

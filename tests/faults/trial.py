@@ -17,6 +17,7 @@ from tests.faults.cluster import Cluster
 from tests.faults.history import History, Judgement, Slot, Window
 from tests.faults.lives import Lives
 
+_PROBES = count(1)
 _PROBE = {"what": "probe", "where": "", "description": "", "duration": 1}
 
 
@@ -41,7 +42,7 @@ class Trial:
         self.cluster = cluster
         self.history = History(terms=cluster.terms)
         self.client = Client(cluster.urls, self.history)
-        self._probes = count(1)
+        self._logged = [server.logged() for server in cluster.servers]
 
     async def register(self, capacities: Mapping[str, int]) -> None:
         """Register resources with these capacities."""
@@ -85,7 +86,7 @@ class Trial:
         if await self.client.request(server, "GET", "/readyz") != 200:
             return False
         slot = {"start": "2026-12-01T10:00:00Z", "end": "2026-12-01T11:00:00Z"}
-        body = _PROBE | slot | {"resource_id": f"probe-{next(self._probes)}"}
+        body = _PROBE | slot | {"resource_id": f"probe-{next(_PROBES)}"}
         return await self.client.request(server, "POST", "/v2/bookings/reserve", body) == 201
 
     async def judge(self, choice: list[Slot], *, waiting_s: float | None = None) -> list[str]:
@@ -108,8 +109,12 @@ class Trial:
         for server in range(len(self.cluster.servers)):
             for slot in choice:
                 await self._judge(slot, server)
-        logged = [f"logged: {line}" for one in self.cluster.servers for line in one.errors()]
-        return violations(self.history) + logged
+        return violations(self.history) + self._errors()
+
+    def _errors(self) -> list[str]:
+        """Return what the servers have logged as errors since this began."""
+        begun = zip(self.cluster.servers, self._logged, strict=True)
+        return [f"logged: {line}" for server, byte in begun for line in server.errors(byte)]
 
     async def _settle(self) -> None:
         """Wait until nothing that was sent can have an effect any more."""

@@ -51,6 +51,10 @@ class CheckedCaller:
             self._check_answer(script, answer)
         return answers
 
+    async def command(self, *arguments: Argument) -> Any:
+        """Send one plain command."""
+        return await self._pipeline.command(*arguments)
+
     def _check(self, script: Script, call: Packed) -> None:
         header = self._headers.setdefault(script.name, header_of(script.name))
         assert header.fits(call.keys_count, call.arguments_count + 1), f"{script.name}: {call}"

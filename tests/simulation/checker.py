@@ -134,6 +134,9 @@ class Checker:
             raise BrokenError(FAIL_CLOSED, f"failed where nobody waited: {failure!r}")
         for booking in self._acknowledged.values():
             self._check_kept(booking)
+        for resource_id, outcome in self._run.tidied:
+            if outcome not in {"clean", "cold"}:
+                raise BrokenError(SELF_HEALING, f"tidying {resource_id} again: {outcome!r}")
         for item, verdict in self._run.verdicts:
             self._check_verdict(item, verdict)
 
@@ -392,6 +395,10 @@ class Checker:
                 if reservation_id not in self._ledger.granted:
                     raise BrokenError(NO_FALSE_GRANTS, "a batch was told of what was not granted")
 
+    def _hears_tidy(self, step: Step, _: Asked, __: str) -> None:
+        if step.outcome not in {"clean", "cold", "resynced"}:
+            raise BrokenError(FAIL_CLOSED, f"tidying got {step.outcome!r}")
+
     def _hears_live(self, step: Step, asked: Asked, resource_id: str) -> None:
         if not self._is_exact or asked.losses != self._losses:
             return
@@ -428,6 +435,7 @@ _ANSWERS: dict[str, Callable[..., None]] = {
     "release": Checker._hears_of_reservation,
     "read": Checker._hears_of_reservation,
     "live": Checker._hears_live,
+    "tidy": Checker._hears_tidy,
     "reserve_each": Checker._hears_batch,
     "reserve_all": Checker._hears_batch,
 }

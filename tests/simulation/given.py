@@ -8,7 +8,7 @@ from tests.simulation.plan import DAY_MS, HOUR_MS, Item
 
 GRACE_MS = 2_500
 LIMITS = Limits(grace_ms=GRACE_MS, duration_s_max=60)
-TIMES = Times(life_ms=60_000, grace_ms=GRACE_MS, ticket_ms=1_000, patience_ms=40)
+TIMES = Times(life_ms=60_000, grace_ms=GRACE_MS, ticket_ms=3_000, patience_ms=40)
 CUSTOMER = {"name": "Ada", "email": "ada@example.com"}
 
 

@@ -43,11 +43,15 @@ class MemoryBookings:
 
     def snapshot(self, resource_id: str, since_ms: int) -> Snapshot:
         """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
-        fence = self._fences[resource_id] = self._fences.get(resource_id, 0) + 1
-        found = [b for b in self.blocking(resource_id) if b.end_ms > since_ms]
+        self._fences[resource_id] = self.fence(resource_id) + 1
+        return self.blocking(resource_id, since_ms)
+
+    def blocking(self, resource_id: str, since_ms: int) -> Snapshot:
+        """Return what `snapshot` would, with the fence as it stands."""
+        found = [b for b in self._that_block(resource_id) if b.end_ms > since_ms]
         found.sort(key=lambda booking: (booking.start_ms, booking.id))
         bookings = [SnapshotBooking(entry=b.entry, booking_id=b.id) for b in found]
-        return Snapshot(fence=fence, bookings=bookings)
+        return Snapshot(fence=self.fence(resource_id), bookings=bookings)
 
     def book(
         self, booking: Booking, fence: int, idempotency: Idempotency | None
@@ -84,7 +88,7 @@ class MemoryBookings:
 
     def fits(self, booking: Booking) -> bool:
         """Tell whether the resource has the capacity for the booking."""
-        usages = [other.usage for other in self.blocking(booking.resource_id)]
+        usages = [other.usage for other in self._that_block(booking.resource_id)]
         in_use = peak(usages, booking.start_ms, booking.end_ms)
         return in_use + booking.quantity <= self._capacities.get(booking.resource_id, 1)
 
@@ -126,8 +130,7 @@ class MemoryBookings:
             return None
         return self.rows[made[0]], made[1]
 
-    def blocking(self, resource_id: str) -> list[Booking]:
-        """Return the bookings that keep their slots from others."""
+    def _that_block(self, resource_id: str) -> list[Booking]:
         return list(self._blocking.get(resource_id, {}).values())
 
     def _keep(self, booking: Booking) -> None:

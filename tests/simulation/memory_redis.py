@@ -33,8 +33,8 @@ from reservesvc.domain.outcomes import (
 )
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted, stored
 from reservesvc.domain.slot import Usage, peak
-from reservesvc.ports import Idempotency, Ids, Snapshot
-from reservesvc.reservations.store import SWEEP, Times
+from reservesvc.ports import Idempotency, Ids, Index, IndexEntry, Snapshot
+from reservesvc.reservations.store import KINDS, SWEEP, Times
 
 ENOUGH = 8
 """reservations in the way of a claim, behind which it looks no further, nor asks how long"""
@@ -66,8 +66,8 @@ class Key(NamedTuple):
 
 
 @dataclass
-class Index:
-    """Everything about one resource."""
+class Keyspace:
+    """Everything that carries one resource's hash tag."""
 
     members: list[Member] = field(default_factory=list)
     keys: dict[str, Key] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Index:
     pins: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     """fingerprint, ULID and last millisecond of each Idempotency-Key"""
 
-    def copy(self) -> "Index":
+    def copy(self) -> "Keyspace":
         """Return the same, to be changed apart."""
         return dataclasses.replace(
             self,
@@ -111,7 +111,7 @@ class MemoryRedis:
     def __init__(self, clock: Callable[[], int], ids: Ids, limits: Times) -> None:
         self.clock = clock
         self.run = "run-0"
-        self.indexes: dict[str, Index] = {}
+        self.keyspaces: dict[str, Keyspace] = {}
         self._ids = ids
         self._times = limits
 
@@ -119,21 +119,21 @@ class MemoryRedis:
 
     def flush(self) -> None:
         """FLUSHALL."""
-        self.indexes = {}
+        self.keyspaces = {}
 
     def restart(self, run: str) -> None:
         """Be another process with the same data."""
         self.run = run
 
-    def saved(self) -> dict[str, Index]:
+    def saved(self) -> dict[str, Keyspace]:
         """Return the data as it is now."""
-        return {resource_id: index.copy() for resource_id, index in self.indexes.items()}
+        return {resource_id: index.copy() for resource_id, index in self.keyspaces.items()}
 
-    def index(self, resource_id: str) -> Index:
-        """Return the keys of a resource."""
-        index = self.indexes.get(resource_id)
+    def keyspace(self, resource_id: str) -> Keyspace:
+        """Return everything about a resource."""
+        index = self.keyspaces.get(resource_id)
         if index is None:
-            index = self.indexes[resource_id] = Index()
+            index = self.keyspaces[resource_id] = Keyspace()
         return index
 
     # The scripts.
@@ -151,7 +151,7 @@ class MemoryRedis:
         self, claim: Claim, capacity: int, idempotency: Idempotency | None
     ) -> list[InTheWay] | Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
         """Return what is in the way of a claim that can be granted, or why it cannot be."""
-        index = self.index(claim.id.resource_id)
+        index = self.keyspace(claim.id.resource_id)
         pinned = self._pinned(index, claim, idempotency)
         if pinned:
             return pinned
@@ -168,7 +168,7 @@ class MemoryRedis:
         return self._refuse(index, claim, capacity, way)
 
     def _pinned(
-        self, index: Index, claim: Claim, idempotency: Idempotency | None
+        self, index: Keyspace, claim: Claim, idempotency: Idempotency | None
     ) -> Reserved | ReplayedEnded | KeyReused | None:
         pin = index.pins.get(idempotency.digest) if idempotency else None
         if idempotency is None or pin is None or self.clock() > pin[2]:
@@ -178,7 +178,7 @@ class MemoryRedis:
         return self._replay(index, claim, pin[1])
 
     def _walk(
-        self, index: Index, claim: Claim, capacity: int
+        self, index: Keyspace, claim: Claim, capacity: int
     ) -> list[InTheWay] | Reserved | ReplayedEnded:
         way: list[InTheWay] = []
         dead: list[Member] = []
@@ -211,7 +211,7 @@ class MemoryRedis:
         return peak(usages, claim.start_ms, claim.end_ms) + claim.quantity <= capacity
 
     def _refuse(
-        self, index: Index, claim: Claim, capacity: int, way: list[InTheWay]
+        self, index: Keyspace, claim: Claim, capacity: int, way: list[InTheWay]
     ) -> list[InTheWay] | Cold | Taken:
         live = []
         for place, entry in enumerate(way):
@@ -236,7 +236,7 @@ class MemoryRedis:
         earliest_ms = min((e.left_ms for e in live if e.left_ms is not None), default=0)
         return Taken(by="reserved", retry_after_ms=earliest_ms + 1)
 
-    def _all_live(self, index: Index, way: list[InTheWay], place: int) -> bool:
+    def _all_live(self, index: Keyspace, way: list[InTheWay], place: int) -> bool:
         """Tell whether nothing is dead or lost near `place`: then nobody asks how long it lives."""
         first = place - place % SWEEP
         near = [e.member for e in way[first : first + SWEEP] if e.worth == "unjudged"]
@@ -244,7 +244,7 @@ class MemoryRedis:
 
     def grant(self, claim: Claim, way: list[InTheWay], idempotency: Idempotency | None) -> Reserved:
         """Write the reservation that nothing stands against."""
-        index, now_ms = self.index(claim.id.resource_id), self.clock()
+        index, now_ms = self.keyspace(claim.id.resource_id), self.clock()
         reservation = granted(claim, now_ms)
         ulid = claim.id.ulid
         insort(index.members, Member(claim.start_ms, "r", claim.end_ms, claim.quantity, ulid))
@@ -257,7 +257,7 @@ class MemoryRedis:
             index.pins[idempotency.digest] = (idempotency.fingerprint, ulid, until_ms)
         return Reserved(reservation=reservation)
 
-    def _replay(self, index: Index, claim: Claim, ulid: str) -> Reserved | ReplayedEnded:
+    def _replay(self, index: Keyspace, claim: Claim, ulid: str) -> Reserved | ReplayedEnded:
         key = self._key(index, ulid)
         if key is None:
             return ReplayedEnded(ulid=ulid)
@@ -265,7 +265,7 @@ class MemoryRedis:
 
     def read(self, reservation_id: ReservationId) -> Live | Ended:
         """read.lua."""
-        index = self.index(reservation_id.resource_id)
+        index = self.keyspace(reservation_id.resource_id)
         key = self._key(index, reservation_id.ulid)
         return Live(reservation=self._seen(key)) if key else self._tombstone(index, reservation_id)
 
@@ -273,18 +273,31 @@ class MemoryRedis:
         self, resource_id: str, limit: int, offset: int
     ) -> tuple[list[Reservation], int] | Cold:
         """busy.lua, all its pages, and the `read` of each reservation on the page asked for."""
-        index = self.index(resource_id)
+        index = self.keyspace(resource_id)
         if not self._is_warm(index):
             return Cold()
         keys = [self._key(index, m.id) for m in index.members if m.kind != "b"]
         found = [self._seen(key) for key in keys if key]
         return found[offset : offset + limit], len(found)
 
+    def index(self, resource_id: str) -> Index | Cold:
+        """busy.lua, all its pages."""
+        found = self.keyspace(resource_id)
+        if not self._is_warm(found):
+            return Cold()
+        worths = [(member, self.worth(found, member)[0]) for member in found.members]
+        entries = [
+            _index_entry(resource_id, member, has_key=worth == "live" and member.kind != "b")
+            for member, worth in worths
+            if worth != "dead"
+        ]
+        return Index(since_ms=self.clock() - self._times.past_ms, entries=entries)
+
     def extend(
         self, reservation_id: ReservationId, duration_ms: int
     ) -> Extended | Ended | Unsettled | ExtensionLimit:
         """extend.lua."""
-        index, now_ms = self.index(reservation_id.resource_id), self.clock()
+        index, now_ms = self.keyspace(reservation_id.resource_id), self.clock()
         ulid = reservation_id.ulid
         key = self._key(index, ulid)
         if key is None:
@@ -306,7 +319,7 @@ class MemoryRedis:
         self, reservation_id: ReservationId, idempotency: Idempotency | None = None
     ) -> Released | Ended | Unsettled:
         """release.lua."""
-        index, now_ms = self.index(reservation_id.resource_id), self.clock()
+        index, now_ms = self.keyspace(reservation_id.resource_id), self.clock()
         key = self._key(index, reservation_id.ulid)
         if key is None:
             return self._tombstone(index, reservation_id)
@@ -324,7 +337,7 @@ class MemoryRedis:
 
     def unsettle_reservation(self, reservation: Reservation) -> Pending | Ended | Cold:
         """unsettle.lua, from `r`."""
-        index, entry = self.index(reservation.id.resource_id), reservation.entry
+        index, entry = self.keyspace(reservation.id.resource_id), reservation.entry
         now_ms, nonce = self.clock(), self._ids.token()
         key = self._key(index, entry.id)
         if key is None:
@@ -342,7 +355,7 @@ class MemoryRedis:
 
     def unsettle_booking(self, entry: Entry) -> Pending | Cold:
         """unsettle.lua, from `b`."""
-        index, nonce = self.index(entry.resource_id), self._ids.token()
+        index, nonce = self.keyspace(entry.resource_id), self._ids.token()
         if not self._is_warm(index):
             return Cold()
         before = self._member(index, "b", entry) or self._unsettled(index, entry)
@@ -351,7 +364,7 @@ class MemoryRedis:
         index.keys.pop(entry.id, None)
         return self._unsettle(index, before, nonce)
 
-    def _unsettle(self, index: Index, before: Member, nonce: str) -> Pending:
+    def _unsettle(self, index: Keyspace, before: Member, nonce: str) -> Pending:
         index.members.remove(before)
         insort(index.members, before._replace(kind="u", nonce=nonce))
         fence = index.fence[0] if index.fence else 0
@@ -359,7 +372,7 @@ class MemoryRedis:
 
     def settle_booked(self, entry: Entry, pending: Pending, booking_id: str) -> bool:
         """settle.lua, to `b`."""
-        index = self.index(entry.resource_id)
+        index = self.keyspace(entry.resource_id)
         mine = self._mine(index, entry, pending)
         if mine is None:
             return False
@@ -371,31 +384,31 @@ class MemoryRedis:
 
     def settle_freed(self, entry: Entry, pending: Pending) -> bool:
         """settle.lua, to nothing."""
-        index = self.index(entry.resource_id)
+        index = self.keyspace(entry.resource_id)
         mine = self._mine(index, entry, pending)
         if mine is None:
             return False
         self._remove(index, mine)
         return True
 
-    def _remove(self, index: Index, mine: Member) -> None:
+    def _remove(self, index: Keyspace, mine: Member) -> None:
         index.members.remove(mine)
         index.keys.pop(mine.id, None)
 
-    def _mine(self, index: Index, entry: Entry, pending: Pending) -> Member | None:
+    def _mine(self, index: Keyspace, entry: Entry, pending: Pending) -> Member | None:
         if index.fence != (pending.fence, self.run):
             return None
         return self._member(index, "u", entry, pending.nonce)
 
     def resync_begin(self, resource_id: str) -> tuple[str, int] | Busy:
         """resync_begin.lua."""
-        index, now_ms, ticket = self.index(resource_id), self.clock(), self._ids.token()
+        index, now_ms, ticket = self.keyspace(resource_id), self.clock(), self._ids.token()
         if index.ticket and not self.can_overtake(index):
             return Busy()
         index.ticket = (ticket, self.run, now_ms + self._times.ticket_ms)
         return ticket, now_ms - self._times.past_ms
 
-    def can_overtake(self, index: Index) -> bool:
+    def can_overtake(self, index: Keyspace) -> bool:
         """Tell whether a resync runs that has been left alone for long enough."""
         if index.ticket is None:
             return False
@@ -404,18 +417,18 @@ class MemoryRedis:
 
     def resync_install(self, resource_id: str, ticket: str, snapshot: Snapshot) -> bool:
         """resync_install.lua."""
-        index = self.index(resource_id)
+        index = self.keyspace(resource_id)
         if not self.stands(index, ticket):
             return False
         self.install(index, snapshot)
         return True
 
-    def stands(self, index: Index, ticket: str) -> bool:
+    def stands(self, index: Keyspace, ticket: str) -> bool:
         """Tell whether no later ticket was taken, and this is still the Redis that gave it."""
         held = index.ticket
         return held is not None and held[:2] == (ticket, self.run) and self.clock() <= held[2]
 
-    def install(self, index: Index, snapshot: Snapshot) -> None:
+    def install(self, index: Keyspace, snapshot: Snapshot) -> None:
         """Make the snapshot the index."""
         now_ms, members, booked = self.clock(), [], set()
         for booking in snapshot.bookings:
@@ -438,7 +451,7 @@ class MemoryRedis:
 
     # What the scripts share.
 
-    def worth(self, index: Index, member: Member) -> tuple[str, int | None]:
+    def worth(self, index: Keyspace, member: Member) -> tuple[str, int | None]:
         """include/entries.lua, judge: what an entry is worth and what is left of it."""
         if member.kind == "b":
             return "live", None
@@ -447,23 +460,23 @@ class MemoryRedis:
             return "live", key.until_ms - self.clock()
         return ("dead" if member.kind == "r" else "lost"), None
 
-    def _is_warm(self, index: Index) -> bool:
+    def _is_warm(self, index: Keyspace) -> bool:
         return index.fence is not None and index.fence[1] == self.run
 
-    def _key(self, index: Index, ulid: str) -> Key | None:
+    def _key(self, index: Keyspace, ulid: str) -> Key | None:
         key = index.keys.get(ulid)
         return key if key and self.clock() <= key.until_ms else None
 
     def _seen(self, key: Key) -> Reservation:
         return replace(key.reservation, now_ms=self.clock())
 
-    def _member(self, index: Index, kind: str, entry: Entry, nonce: str = "") -> Member | None:
+    def _member(self, index: Keyspace, kind: str, entry: Entry, nonce: str = "") -> Member | None:
         wanted = Member(entry.start_ms, kind, entry.end_ms, entry.quantity, entry.id, nonce)
         place = bisect_left(index.members, wanted)
         found = place < len(index.members) and index.members[place] == wanted
         return wanted if found else None
 
-    def _unsettled(self, index: Index, entry: Entry) -> Member | None:
+    def _unsettled(self, index: Keyspace, entry: Entry) -> Member | None:
         """include/unsettled.lua: the entry of kind u, whatever its nonce."""
         for place in range(bisect_left(index.members, (entry.start_ms, "u")), len(index.members)):
             member = index.members[place]
@@ -473,12 +486,23 @@ class MemoryRedis:
                 return member
         return None
 
-    def _bury(self, index: Index, ulid: str, ended: Ended) -> None:
+    def _bury(self, index: Keyspace, ulid: str, ended: Ended) -> None:
         index.ended[ulid] = (ended, self.clock() + self._times.ended_ms)
 
-    def _tombstone(self, index: Index, reservation_id: ReservationId) -> Ended:
+    def _tombstone(self, index: Keyspace, reservation_id: ReservationId) -> Ended:
         found = index.ended.get(reservation_id.ulid)
         return found[0] if found and self.clock() <= found[1] else Ended()
+
+
+def _index_entry(resource_id: str, member: Member, *, has_key: bool) -> IndexEntry:
+    entry = Entry(
+        resource_id=resource_id,
+        id=member.id,
+        start_ms=member.start_ms,
+        end_ms=member.end_ms,
+        quantity=member.quantity,
+    )
+    return IndexEntry(kind=KINDS[member.kind.encode()], entry=entry, has_key=has_key)
 
 
 def _with_deadline(document: bytes, expires_ms: int) -> bytes:

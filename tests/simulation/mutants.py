@@ -28,7 +28,7 @@ from reservesvc.errors import OutcomeUnknownError, UnavailableError
 from reservesvc.ports import Idempotency, Ids
 from reservesvc.reservations.store import Times
 from tests.simulation.memory_bookings import MemoryBookings
-from tests.simulation.memory_redis import Index, InTheWay, Key, Member, MemoryRedis
+from tests.simulation.memory_redis import InTheWay, Key, Keyspace, Member, MemoryRedis
 
 RedisMaker = Callable[[Callable[[], int], Ids, Times], MemoryRedis]
 BookingsMaker = Callable[[Callable[[], int], dict[str, int]], MemoryBookings]
@@ -97,7 +97,7 @@ class NotDurable(MemoryBookings):
 class NoNonce(MemoryRedis):
     """Settle takes any unsettled entry for its own."""
 
-    def _mine(self, index: Index, entry: Entry, pending: Pending) -> Member | None:
+    def _mine(self, index: Keyspace, entry: Entry, pending: Pending) -> Member | None:
         if index.fence != (pending.fence, self.run):
             return None
         return self._unsettled(index, entry)
@@ -106,14 +106,14 @@ class NoNonce(MemoryRedis):
 class NoSettleFence(MemoryRedis):
     """Settle goes by the nonce alone."""
 
-    def _mine(self, index: Index, entry: Entry, pending: Pending) -> Member | None:
+    def _mine(self, index: Keyspace, entry: Entry, pending: Pending) -> Member | None:
         return self._member(index, "u", entry, pending.nonce)
 
 
 class NoTicket(MemoryRedis):
     """Any snapshot is installed, however old."""
 
-    def stands(self, index: Index, ticket: str) -> bool:
+    def stands(self, index: Keyspace, ticket: str) -> bool:
         """Look away."""
         del index, ticket
         return True
@@ -122,7 +122,7 @@ class NoTicket(MemoryRedis):
 class NoTicketRun(MemoryRedis):
     """A ticket is good in another Redis process as well."""
 
-    def stands(self, index: Index, ticket: str) -> bool:
+    def stands(self, index: Keyspace, ticket: str) -> bool:
         """Go by the ticket's name."""
         return index.ticket is not None and index.ticket[0] == ticket
 
@@ -130,7 +130,7 @@ class NoTicketRun(MemoryRedis):
 class NoUnsettled(MemoryRedis):
     """A claim takes unsettled entries for dead."""
 
-    def worth(self, index: Index, member: Member) -> tuple[str, int | None]:
+    def worth(self, index: Keyspace, member: Member) -> tuple[str, int | None]:
         """Look away."""
         return ("dead", None) if member.kind == "u" else super().worth(index, member)
 
@@ -138,7 +138,7 @@ class NoUnsettled(MemoryRedis):
 class LostIsDead(MemoryRedis):
     """A claim takes an unsettled entry without a key for dead, and asks nobody."""
 
-    def worth(self, index: Index, member: Member) -> tuple[str, int | None]:
+    def worth(self, index: Keyspace, member: Member) -> tuple[str, int | None]:
         """Take every entry without a key for dead."""
         worth, left_ms = super().worth(index, member)
         return ("dead" if worth == "lost" else worth), left_ms
@@ -151,7 +151,7 @@ class KeyDeletedFirst(MemoryRedis):
         """Burn the reservation."""
         outcome = super().unsettle_reservation(reservation)
         if isinstance(outcome, Pending):
-            del self.index(reservation.id.resource_id).keys[reservation.id.ulid]
+            del self.keyspace(reservation.id.resource_id).keys[reservation.id.ulid]
         return outcome
 
 
@@ -163,7 +163,7 @@ class HalvedTtl(MemoryRedis):
     def grant(self, claim: Claim, way: list[InTheWay], idempotency: Idempotency | None) -> Reserved:
         """Give it another time."""
         outcome = super().grant(claim, way, idempotency)
-        keys, ulid = self.index(claim.id.resource_id).keys, claim.id.ulid
+        keys, ulid = self.keyspace(claim.id.resource_id).keys, claim.id.ulid
         until_ms = self.clock() + int(claim.duration_ms * self.share)
         keys[ulid] = keys[ulid]._replace(until_ms=until_ms)
         return outcome
@@ -178,7 +178,7 @@ class DoubledTtl(HalvedTtl):
 class NoRun(MemoryRedis):
     """An index counts as warm whichever Redis process built it."""
 
-    def _is_warm(self, index: Index) -> bool:
+    def _is_warm(self, index: Keyspace) -> bool:
         return index.fence is not None
 
 
@@ -186,7 +186,7 @@ class NonAtomic(MemoryRedis):
     """A claim is judged at one moment and written at a later one, others in between."""
 
     between_ms = 3
-    _before: tuple[str, int, Index] = ("", 0, Index())
+    _before: tuple[str, int, Keyspace] = ("", 0, Keyspace())
 
     def judge(
         self, claim: Claim, capacity: int, idempotency: Idempotency | None
@@ -196,16 +196,16 @@ class NonAtomic(MemoryRedis):
         is_recent = self.clock() - at_ms <= self.between_ms
         if resource_id != claim.id.resource_id or not is_recent:
             return super().judge(claim, capacity, idempotency)
-        now = self.index(resource_id)
-        self.indexes[resource_id] = before
+        now = self.keyspace(resource_id)
+        self.keyspaces[resource_id] = before
         judged = super().judge(claim, capacity, idempotency)
-        self.indexes[resource_id] = now
+        self.keyspaces[resource_id] = now
         return judged
 
     def grant(self, claim: Claim, way: list[InTheWay], idempotency: Idempotency | None) -> Reserved:
         """Remember what was there before."""
         resource_id = claim.id.resource_id
-        self._before = (resource_id, self.clock(), self.index(resource_id).copy())
+        self._before = (resource_id, self.clock(), self.keyspace(resource_id).copy())
         return super().grant(claim, way, idempotency)
 
 
@@ -223,7 +223,7 @@ class NoIdempotency(MemoryRedis):
 class Reviving(MemoryRedis):
     """A key that ended can be found for a while."""
 
-    def _key(self, index: Index, ulid: str) -> Key | None:
+    def _key(self, index: Keyspace, ulid: str) -> Key | None:
         key = index.keys.get(ulid)
         return key if key and self.clock() <= key.until_ms + 300 else None
 

@@ -147,6 +147,6 @@ class Remote:
 
     def _lost(self, name: str) -> UnavailableError:
         dependency = self._dependency.name
-        if dependency == STORE and name.startswith("booking"):
+        if dependency == STORE and name.startswith(("booking", "blocking")):
             return UnavailableError(dependency, "a read got no reply")
         return self._world.mutant.unknown(dependency, "the reply is lost")

@@ -41,6 +41,7 @@ REQUESTS = {
     "live": 1.5,
     "reserve_each": 2.0,
     "reserve_all": 3.0,
+    "tidy": 1.0,
 }
 """how often each is, before a stretch draws which are more"""
 KEYED = ("reserve", "book", "reserve_each", "reserve_all")

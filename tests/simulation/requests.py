@@ -21,6 +21,7 @@ from reservesvc.flow.extend import extend
 from reservesvc.flow.read import live, read
 from reservesvc.flow.release import release
 from reservesvc.flow.reserve import reserve
+from reservesvc.flow.tidy import tidy
 from reservesvc.ports import Stores
 from tests.simulation.given import LIMITS, key_of, room, wish_of
 from tests.simulation.plan import HOURS, Item
@@ -122,8 +123,8 @@ def request_of(
         lot: picks the target otherwise.
 
     """
-    if item.kind in _CLAIMS:
-        return _CLAIMS[item.kind](stores, item)
+    if item.kind in _ON_SLOTS:
+        return _ON_SLOTS[item.kind](stores, item)
     if item.kind in _ON_RESERVATIONS:
         target = clients.reservation(lot, again=item.asks_again)
         if target is None:
@@ -161,17 +162,23 @@ def _live(stores: Stores, item: Item) -> Request:
     return Request("live", (resource_id,), lambda: live(stores, resource_id, 50, 0))
 
 
+def _tidy(stores: Stores, item: Item) -> Request:
+    resource_id = room(item.resource)
+    return Request("tidy", (resource_id,), lambda: tidy(stores, resource_id))
+
+
 def _wishes(item: Item) -> list[Wish]:
     """Return the wishes of a batch: the item's own hour and the one after it."""
     return [wish_of(item), wish_of(item, (item.hour + item.hours) % (HOURS + 1 - item.hours))]
 
 
-_CLAIMS: dict[str, Callable[[Stores, Item], Request]] = {
+_ON_SLOTS: dict[str, Callable[[Stores, Item], Request]] = {
     "reserve": _reserve,
     "book": _book,
     "reserve_each": _reserve_each,
     "reserve_all": _reserve_all,
     "live": _live,
+    "tidy": _tidy,
 }
 _ON_RESERVATIONS: dict[str, Callable[[Stores, ReservationId, Item], Awaitable[Any]]] = {
     "hand_off": lambda stores, target, _: hand_off(stores, Wish(), target, None),

@@ -67,6 +67,7 @@ class Pair:
         """Read all there is to read."""
         lots = self.lots
         await self.both("snapshot", lots.choice(list(ROOMS)), at(lots.randrange(10)))
+        await self.both("blocking", lots.choice(list(ROOMS)), at(lots.randrange(10)))
         await self.both("booking_by_key", f"k{lots.randrange(20)}")
         booking = lots.choice(self.drafts) if self.drafts else self.draft()
         await self.both("booking", booking.id)

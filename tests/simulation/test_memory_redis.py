@@ -12,7 +12,7 @@ from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import Ended, Past, Pending, Reserved, Taken
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId
 from reservesvc.errors import UnavailableError
-from reservesvc.ports import Idempotency, Snapshot, SnapshotBooking
+from reservesvc.ports import Idempotency, Index, Snapshot, SnapshotBooking
 from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.packed import Argument, Packed
 from reservesvc.reservations.pipeline import RUN_CHARACTERS, Pipeline
@@ -68,6 +68,10 @@ class Caller:
         """Run the script for each call."""
         return await self._pipeline.call_many(script, calls)
 
+    async def command(self, *arguments: Argument) -> Any:
+        """Send one plain command."""
+        return await self._pipeline.command(*arguments)
+
     def _seen(self, answer: list[Any]) -> list[Any]:
         if answer[0] in TIMED and len(answer) > 1:
             self.now_ms = answer[1]
@@ -101,7 +105,7 @@ class Pair:
 
     async def compare(self) -> None:
         """Compare everything that either holds."""
-        index = self.memory.index(ROOM)
+        index = self.memory.keyspace(ROOM)
         slots = await self.client.zrange(f"slots:{{{ROOM}}}", 0, -1, withscores=True)
         found = [(bytes(row[0]).decode(), int(row[1])) for row in cast("list[Any]", slots)]
         assert [written(member) for member in index.members] == found
@@ -130,6 +134,8 @@ def told(outcome: Any) -> Any:
             return replace(outcome, retry_after_ms=round(after_ms / LATE_MS / 2))
         case Past():
             return "past"
+        case Index():
+            return outcome.entries
         case Ended(ended_ms=int()):
             return replace(outcome, ended_ms=None)
         case [[*reservations], int()]:
@@ -191,7 +197,7 @@ async def unsettle_booking(pair: Pair) -> None:
     """Unsettle an entry, which may be a booking's."""
     if pair.entries:
         entry = pair.lots.choice(pair.entries[-8:])
-        members = pair.memory.index(ROOM).members
+        members = pair.memory.keyspace(ROOM).members
         # Of a reservation's entry the flow never says that it is a booking's.
         if not any(member.id == entry.id and member.kind == "r" for member in members):
             outcome = await pair.both("unsettle_booking", entry)
@@ -220,7 +226,7 @@ async def begin(pair: Pair) -> None:
 
 async def age_ticket(pair: Pair) -> None:
     """Let half a second pass for the ticket of a resync."""
-    index = pair.memory.index(ROOM)
+    index = pair.memory.keyspace(ROOM)
     if index.ticket:
         await pair.client.pexpire(f"resync:{{{ROOM}}}", 4_500)
         index.ticket = (*index.ticket[:2], pair.caller.now_ms + 4_500)
@@ -244,8 +250,9 @@ async def warm(pair: Pair) -> None:
 
 
 async def list_live(pair: Pair) -> None:
-    """List what lives."""
+    """List what lives, and the whole index."""
     await pair.both("live", ROOM, 3, pair.lots.randrange(2))
+    await pair.both("index", ROOM)
 
 
 async def lapse(pair: Pair) -> None:
@@ -253,12 +260,12 @@ async def lapse(pair: Pair) -> None:
     if pair.reservations:
         ulid = pair.lots.choice(pair.reservations).id.ulid
         await pair.client.delete(Keys().reservation(ReservationId(ROOM, ulid)))
-        pair.memory.index(ROOM).keys.pop(ulid, None)
+        pair.memory.keyspace(ROOM).keys.pop(ulid, None)
 
 
 async def restart(pair: Pair) -> None:
     """Let what is there be the data of an earlier process."""
-    index = pair.memory.index(ROOM)
+    index = pair.memory.keyspace(ROOM)
     if index.fence:
         index.fence = (index.fence[0], EARLIER)
         await pair.client.set(f"fence:{{{ROOM}}}", f"{index.fence[0]}:{EARLIER}")

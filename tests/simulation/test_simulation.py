@@ -29,9 +29,9 @@ ROOT = Path(__file__).parents[2]
 SEEDS_MAX = 200
 FAULTY = [name for name in MUTANTS if name != "none"]
 FOUND_AT = {
-    "insert-without-overlap-guard": 2,
-    "settle-without-fence": 2,
-    "install-without-ticket": 4,
+    "insert-without-overlap-guard": 14,
+    "settle-without-fence": 52,
+    "install-without-ticket": 2,
     "ticket-without-run": 4,
     "run-not-compared": 2,
     "unknown-called-refused": 1,

@@ -5,14 +5,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import Reserved
 from reservesvc.flow.release import release
 from reservesvc.flow.reserve import reserve
+from reservesvc.flow.tidy import tidy
 from reservesvc.ports import Stores
-from tests.simulation.events import EVENTS, SETTLING, SETTLING_SHARE, Replica, back_ms
+from tests.simulation.events import EVENTS, Replica, back_ms
 from tests.simulation.given import LIMITS, TIMES, CountingIds, FixedSettings, room, wish_of
 from tests.simulation.history import CLIENT, FAULT, REDIS, STORE, Step
 from tests.simulation.loop import Event, Process, Strand, VirtualLoop, lots_of
@@ -35,6 +37,8 @@ class Run(NamedTuple):
     faults: int
     rows: dict[str, Booking]
     """the booking store's, at the end"""
+    tidied: list[tuple[str, object]]
+    """how tidying each resource ended when it was done once more"""
     verdicts: list[tuple[Item, object]]
     """what a fresh claim on each hour was told at the end"""
     failures: list[BaseException]
@@ -71,7 +75,9 @@ class World:
         redis = mutant.redis(self._clock, self._ids, TIMES)
         self.redis: Dependency = Dependency(REDIS, redis)
         self.store: Dependency = Dependency(STORE, mutant.bookings(self._clock, capacities))
-        self._replica = Replica(redis)
+        self._asked: dict[int, Process] = {}
+        """where the requests are that were not answered yet"""
+        self._replica = Replica(redis, self._asked)
         self.servers = [self._started(f"s{n}") for n in range(SERVERS)]
         self._outside = Process("world")
         self._items = [item for item in plan.items if keep is None or item.number in keep]
@@ -81,7 +87,10 @@ class World:
         self._schedule(0)
         self.loop.run_until_idle()
         self.loop.now_ms += QUIET_MS
-        verdicts = self._final_verdicts()
+        self.fates = []
+        self.redis.down_until_ms = self.store.down_until_ms = 0
+        last = self._started("end")
+        tidied, verdicts = self._tidied(last), self._verdicts(last)
         self.loop.close()
         return Run(
             plan=self.plan,
@@ -89,6 +98,7 @@ class World:
             operations=self.operations,
             faults=self.faults,
             rows=self.store.state.rows,
+            tidied=tidied,
             verdicts=verdicts,
             failures=self.loop.failures,
         )
@@ -125,6 +135,7 @@ class World:
         if request is None:
             return
         self.operations += 1
+        self._asked[item.number] = process
         strand = Strand(process, wire.lots, item.number, wire)
         self._note(strand, CLIENT, "asks", (request.name, *request.arguments), None)
         self.loop.strand = strand
@@ -136,6 +147,7 @@ class World:
         self, strand: Strand, request: Request, task: asyncio.Task[object], limit: Event
     ) -> None:
         limit.cancel()
+        del self._asked[strand.number]
         outcome = DeadlineError("no answer") if task.cancelled() else task.result()
         self._note(strand, CLIENT, "hears", (request.name, *request.arguments), outcome)
         self.clients.hear(request, outcome)
@@ -157,8 +169,10 @@ class World:
     ) -> None:
         """Note a call at the moment it took effect; some moments are worse than others."""
         self._note(strand, where, call, arguments, outcome)
-        if self.plan.has_fail_overs and call in SETTLING and strand.lots.random() < SETTLING_SHARE:
-            self.fail_over(strand.wire)
+        if self.plan.has_fail_overs:
+            share = self._replica.fail_over_share(strand.number, arguments, outcome)
+            if share and strand.lots.random() < share:
+                self.fail_over(strand.wire)
 
     def fault(self, strand: Strand, name: str, *arguments: Any) -> None:
         """Note a fault."""
@@ -178,6 +192,8 @@ class World:
         if process.is_dead:
             return
         process.is_dead = True
+        for number in [n for n, where in self._asked.items() if where is process]:
+            del self._asked[number]
         strand = self.loop.strand
         self.fault(strand, "crash", process.name)
         place = next(n for n, server in enumerate(self.servers) if server.process is process)
@@ -211,26 +227,35 @@ class World:
 
     # The end.
 
-    def _final_verdicts(self) -> list[tuple[Item, object]]:
-        """Claim each hour through a server of its own, with nothing in the way."""
-        self.fates = []
-        self.redis.down_until_ms = self.store.down_until_ms = 0
-        server = self._started("end")
-        items = [
-            question(self.plan, n, h)
-            for n in range(len(self.plan.capacities))
-            for h in range(HOURS)
-        ]
-        return [(item, self._verdict(server, item)) for item in items]
+    def _tidied(self, server: Server) -> list[tuple[str, object]]:
+        """Tidy each resource, with nothing in the way, and then once more."""
+        outcomes = []
+        for item in (question(self.plan, n, 0) for n in range(len(self.plan.capacities))):
+            resource_id = room(item.resource)
+            work = partial(tidy, server.stores, resource_id)
+            self._at_the_end(server, item, work)
+            outcomes.append((resource_id, self._at_the_end(server, item, work)))
+        return outcomes
 
-    def _verdict(self, server: Server, item: Item) -> object:
-        async def claim() -> object:
-            outcome = await reserve(server.stores, LIMITS, wish_of(item), None)
-            if isinstance(outcome, Reserved):
-                await release(server.stores, outcome.reservation.id)
-            return outcome
+    def _verdicts(self, server: Server) -> list[tuple[Item, object]]:
+        """Claim each hour, with nothing in the way."""
+        rooms = range(len(self.plan.capacities))
+        items = [question(self.plan, number, hour) for number in rooms for hour in range(HOURS)]
+        claim = partial(_claim, server.stores)
+        return [(item, self._at_the_end(server, item, partial(claim, item))) for item in items]
 
-        return self.loop.run(self._strand(item, server.process), _outcome(claim))
+    def _at_the_end(
+        self, server: Server, item: Item, work: Callable[[], Awaitable[object]]
+    ) -> object:
+        return self.loop.run(self._strand(item, server.process), _outcome(work))
+
+
+async def _claim(stores: Stores, item: Item) -> object:
+    """Claim an hour, and give it back."""
+    outcome = await reserve(stores, LIMITS, wish_of(item), None)
+    if isinstance(outcome, Reserved):
+        await release(stores, outcome.reservation.id)
+    return outcome
 
 
 async def _outcome(work: Callable[[], Awaitable[object]]) -> object:
