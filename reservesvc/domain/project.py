@@ -4,6 +4,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from reservesvc.domain.constraints import Constraint
+
 
 class BookingDefaults(Struct, frozen=True, kw_only=True):
     """What a project's reservations and bookings are, where the request does not say."""
@@ -22,7 +24,19 @@ class Project(Struct, frozen=True, kw_only=True):
     slug: str
     reservation_time: int | None = None
     """how long to hold a slot, in seconds, where the request does not say"""
+    allow_double_bookings: bool = False
+    """whether bookings need no free slot, where the request does not say"""
+    availability: dict[str, Any] = field(default_factory=dict)
+    """what a search for free slots asks for, where the request does not say: mode, length, …"""
+    availability_constraints: tuple[Constraint, ...] = ()
+    """hold for all its resources, beside their own"""
     booking: BookingDefaults = BookingDefaults()
+    resources: tuple[str, ...] = ()
+    """ids of the resources among which a search looks; registered or not"""
+    customer_fields: dict[str, Any] = field(default_factory=dict)
+    """what a widget asks its customers for"""
+    ui: dict[str, Any] = field(default_factory=dict)
+    """how a widget looks"""
     meta: dict[str, Any] = field(default_factory=dict)
     created_ms: int = 0
     updated_ms: int = 0
@@ -37,6 +51,7 @@ class Resource(Struct, frozen=True, kw_only=True):
     """an IANA time zone name"""
     capacity: int = 1
     email: str | None = None
+    availability_constraints: tuple[Constraint, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict)
     created_ms: int = 0
     updated_ms: int = 0
