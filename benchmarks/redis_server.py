@@ -12,8 +12,8 @@ from redis import Redis
 
 from benchmarks.processes import HOST, Process, free_port, running
 from reservesvc.embedded_server import find_server
+from reservesvc.reservations.connecting import run_of
 from reservesvc.reservations.keys import Keys
-from reservesvc.reservations.pipeline import run_of
 
 FENCE_MS = 86_400_000
 

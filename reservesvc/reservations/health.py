@@ -1,7 +1,8 @@
 """Whether a Redis is one that reservations are safe on."""
 
 from reservesvc.errors import UnavailableError
-from reservesvc.reservations.pipeline import REDIS, Pipeline
+from reservesvc.reservations.pipeline import Pipeline
+from reservesvc.reservations.redis_errors import REDIS
 
 VERSION_MIN = (7, 0)
 """Before 7.0 a script on a replica sees expired keys, and scripts can bypass

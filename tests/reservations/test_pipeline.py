@@ -13,7 +13,10 @@ import pytest
 from redis.asyncio import Redis
 
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
-from reservesvc.reservations.pipeline import PENDING_MAX, Pipeline, refusal, run_of
+from reservesvc.reservations.connecting import run_of
+from reservesvc.reservations.link import PENDING_MAX
+from reservesvc.reservations.pipeline import Pipeline
+from reservesvc.reservations.redis_errors import refusal
 from reservesvc.reservations.scripts import Script
 from tests.faults.proxy import FaultProxy
 from tests.servers import RedisServer

@@ -34,7 +34,8 @@ from reservesvc.domain.outcomes import (
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted, stored
 from reservesvc.domain.slot import Usage, peak
 from reservesvc.ports import Idempotency, Ids, Index, IndexEntry, Snapshot
-from reservesvc.reservations.store import KINDS, SWEEP, Times
+from reservesvc.reservations.answers import KINDS
+from reservesvc.reservations.store import SWEEP, Times
 
 ENOUGH = 8
 """reservations in the way of a claim, behind which it looks no further, nor asks how long"""

@@ -13,9 +13,10 @@ from reservesvc.domain.outcomes import Ended, Past, Pending, Reserved, Taken
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId
 from reservesvc.errors import UnavailableError
 from reservesvc.ports import Idempotency, Index, Snapshot, SnapshotBooking
+from reservesvc.reservations.connecting import RUN_CHARACTERS
 from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.packed import Argument, Packed
-from reservesvc.reservations.pipeline import RUN_CHARACTERS, Pipeline
+from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.scripts import Script
 from reservesvc.reservations.store import RedisReservations, Times
 from tests.builders import ROOM, a_claim

@@ -1,0 +1,26 @@
+"""What all methods of the store share: who calls scripts, how keys are named, how long they stay.
+
+The store's methods stand in three modules, by what they are for: `store` (reservations),
+`handoffs` (entries that the booking store decides about) and `indexes` (a resource's index as
+a whole).
+"""
+
+from reservesvc.ports import Ids
+from reservesvc.reservations.caller import Caller
+from reservesvc.reservations.keys import Keys
+from reservesvc.reservations.lifetimes import Times
+from reservesvc.reservations.scripts import load_all
+
+
+class Scripted:
+    """Whoever calls scripts."""
+
+    def __init__(self, caller: Caller, keys: Keys, ids: Ids, limits: Times) -> None:
+        self._call = caller.call
+        self._call_packed = caller.call_packed
+        self._call_many = caller.call_many
+        self._command = caller.command
+        self._keys = keys
+        self._ids = ids
+        self._times = limits
+        self._scripts = load_all()
