@@ -125,7 +125,7 @@ def _changed(project: Project, decoded: Decoded[ProjectBody], duration_s_max: in
     _check(body, errors, duration_s_max)
     if errors:
         raise RefusedError(invalid(errors))
-    given = changes.given(body, "name", "slug", "reservation_time", "meta")
+    given = changes.given(body, "name", "slug", "reservation_time", "allow_double_bookings", "meta")
     if body.booking is not None:
         given["booking"] = _defaults(project.booking, body.booking)
     return msgspec.structs.replace(project, **given)

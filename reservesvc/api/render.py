@@ -44,6 +44,9 @@ def booking(value: Booking, resource: Resource) -> dict[str, Any]:
         "reservation_id": value.reservation_id,
         "quantity": value.quantity,
         "meta": value.meta,
+        "participants": value.participants,
+        "settings": value.settings,
+        "related": {"owner_booking_id": value.owner_booking_id},
         "attributes": {"event_info": event},
         "event": event,
         "customers": value.customers,
@@ -59,6 +62,7 @@ def project(value: Project) -> dict[str, Any]:
         "name": value.name,
         "slug": value.slug,
         "reservation_time": value.reservation_time,
+        "allow_double_bookings": value.allow_double_bookings,
         "booking": {
             "graph": defaults.graph,
             "what": defaults.what,

@@ -26,14 +26,6 @@ class SlotBody(Struct, kw_only=True):
     quantity: int | None = None
 
 
-class ReserveBody(SlotBody, kw_only=True):
-    """`POST /v2/bookings/reserve`."""
-
-    duration: int | None = None
-    reservation_time: int | None = None
-    """Timekit's other name for `duration`, which goes before it"""
-
-
 class EventBody(Struct, kw_only=True):
     """The legacy nested form of a booking's slot and texts."""
 
@@ -44,12 +36,32 @@ class EventBody(Struct, kw_only=True):
     description: str | None = None
 
 
+class RelatedBody(Struct, kw_only=True):
+    """Which other booking a booking belongs to."""
+
+    owner_booking_id: str | None = None
+
+
+class ReserveBody(SlotBody, kw_only=True):
+    """`POST /v2/bookings/reserve`."""
+
+    event: EventBody | None = None
+    action: str | None = None
+    duration: int | None = None
+    reservation_time: int | None = None
+    """Timekit's other name for `duration`, which goes before it"""
+
+
 class BookBody(SlotBody, kw_only=True):
     """`POST /v2/bookings`: a hand-off with `reservation_id`, a direct booking without."""
 
     reservation_id: str | None = None
     event: EventBody | None = None
+    action: str | None = None
     meta: dict[str, Any] | None = None
+    participants: list[Any] | None = None
+    settings: dict[str, Any] | None = None
+    related: RelatedBody | None = None
 
 
 class ExtendBody(Struct, kw_only=True):
@@ -74,6 +86,7 @@ class ProjectBody(Struct, kw_only=True):
     name: str | None = None
     slug: str | None = None
     reservation_time: int | None = None
+    allow_double_bookings: bool | None = None
     booking: DefaultsBody | None = None
     meta: dict[str, Any] | None = None
 

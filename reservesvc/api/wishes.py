@@ -11,23 +11,36 @@ from reservesvc.domain.wish import Wish
 
 CUSTOMER_TEXTS = ("name", "email", "phone", "voip", "timezone")
 """fields of a customer that are text wherever they are given; further ones are kept as they are"""
+ACTIONS = ("create", "confirm")
+"""what old integrations say they do; the graph says it as well, so it changes nothing"""
+SETTINGS: dict[str, tuple[type, str]] = {
+    "allow_double_bookings": (bool, "must be true or false"),
+}
+"""settings that mean something here, and of which kind; others are kept and shown"""
 
 
 def to_reserve(decoded: Decoded[ReserveBody]) -> Wish:
     """Return what `POST /v2/bookings/reserve` asks for."""
     body, errors = decoded
-    wish = _wish(body, body, errors)
+    if body.event is None and body.action is None:  # nearly always
+        wish = _wish(body, body, errors)
+    else:
+        errors = _flat(errors)
+        wish = _wish(body, _slot(body, errors), errors)
     wish.duration_s = body.duration if body.duration is not None else body.reservation_time
     return wish
 
 
 def to_book(decoded: Decoded[BookBody]) -> Wish:
-    """Return what `POST /v2/bookings` asks for; top-level fields go before the nested event's."""
-    body, errors = decoded
-    event = _event(body)
-    wish = _wish(body, event, _flat(errors))
+    """Return what `POST /v2/bookings` asks for."""
+    body, errors = decoded[0], _flat(decoded.errors)
+    wish = _wish(body, _slot(body, errors), errors)
     wish.reservation_id = body.reservation_id
     wish.meta = body.meta
+    wish.participants = _participants(body, errors)
+    wish.settings = body.settings
+    _check_settings(wish.settings or {}, errors)
+    wish.owner_booking_id = body.related.owner_booking_id if body.related else None
     return wish
 
 
@@ -47,12 +60,41 @@ def _wish(body: SlotBody, event: SlotBody | EventBody, errors: Errors) -> Wish:
     )
 
 
-def _event(body: BookBody) -> SlotBody | EventBody:
+def _slot(body: ReserveBody | BookBody, errors: Errors) -> SlotBody | EventBody:
     """Return where the slot and the texts are: in the body, or nested where it leaves them out."""
+    if body.action is not None and body.action not in ACTIONS:
+        errors.setdefault("action", [f"action must be one of: {', '.join(ACTIONS)}"])
     if body.event is None:
         return body
     given = {name: getattr(body, name) for name in EventBody.__struct_fields__}
-    return replace(body.event, **{name: text for name, text in given.items() if text is not None})
+    given = {name: text for name, text in given.items() if text is not None}
+    for name, text in given.items():
+        nested = getattr(body.event, name)
+        if nested is not None and not _agree(text, nested):
+            rule = f"disagrees with {name}; send one of them"
+            errors.setdefault(f"event.{name}", [f"event.{name} {rule}"])
+    return replace(body.event, **given)
+
+
+def _agree(text: str, nested: str) -> bool:
+    """Tell whether both say the same, or name the same instant."""
+    moment_ms = times.parse(text)
+    return text == nested or (moment_ms is not None and moment_ms == times.parse(nested))
+
+
+def _participants(body: BookBody, errors: Errors) -> list[str] | None:
+    for place, each in enumerate(body.participants or ()):
+        if not isinstance(each, str):
+            name = f"participants.{place}"
+            errors.setdefault(name, [f"{name} must be a string, such as an email address"])
+    return body.participants
+
+
+def _check_settings(settings: dict[str, Any], errors: Errors) -> None:
+    """Note which of the settings that mean something have values of the wrong kind."""
+    for name, (kind, rule) in SETTINGS.items():
+        if settings.get(name) is not None and type(settings[name]) is not kind:
+            errors.setdefault(f"settings.{name}", [f"settings.{name} {rule}"])
 
 
 def _moment(errors: Errors, name: str, text: str | None) -> int | None:

@@ -44,7 +44,8 @@ _OCCUPANCY = """
         coalesce((SELECT capacity FROM resources WHERE id = $1), 1),
         array_agg(start_ms), array_agg(end_ms), array_agg(quantity)
     FROM bookings
-    WHERE blocks AND resource_id = $1 AND start_ms > $2 AND start_ms < $3 AND end_ms > $4
+    WHERE blocks AND NOT double
+        AND resource_id = $1 AND start_ms > $2 AND start_ms < $3 AND end_ms > $4
 """
 _BLOCKING_SINCE = """
     SELECT entry_id, start_ms, end_ms, quantity, id FROM bookings
@@ -190,7 +191,7 @@ async def _occupancy(session: Session, booking: Booking, longest_ms: int) -> _Oc
 
 def _fits(booking: Booking, occupancy: _Occupancy) -> bool:
     """Tell whether the resource has the capacity for the booking, at every instant of it."""
-    if not booking.blocks:
+    if booking.double or not booking.blocks:
         return True
     in_use = peak(occupancy.usages, booking.start_ms, booking.end_ms)
     return in_use + booking.quantity <= occupancy.capacity
@@ -201,7 +202,7 @@ async def _inserted(
 ) -> bool:
     """Insert the booking; False where a unique column or the constraint does not let it in."""
     key = (idempotency.digest, idempotency.fingerprint) if idempotency else (None, None)
-    is_exclusive = occupancy.capacity == 1
+    is_exclusive = occupancy.capacity == 1 and not booking.double
     values = (*booking_values(booking), booking.blocks, is_exclusive, *key)
     return await session.fetchrow(_INSERT, *values) is not None
 

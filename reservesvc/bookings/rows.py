@@ -13,7 +13,7 @@ from reservesvc.domain.booking import Booking
 _FIELDS = Booking.__struct_fields__
 # `where` is a keyword of SQL; a column of that name would have to be quoted everywhere.
 _RENAMED = {"where": "place"}
-_JSON_FIELDS = ("customers", "meta")
+_JSON_FIELDS = ("customers", "meta", "participants", "settings")
 
 BOOKING_COLUMNS = tuple(_RENAMED.get(name, name) for name in _FIELDS)
 """The columns that hold a booking's fields, in the order of the fields"""
@@ -35,4 +35,5 @@ def booking_of(row: Sequence[Any]) -> Booking:
     """Return the booking whose `BOOKING_COLUMNS` are `row`."""
     values = dict(zip(_FIELDS, row, strict=True))
     values.update({name: msgspec.json.decode(values[name]) for name in _JSON_FIELDS})
+    values["double"] = bool(values["double"])  # SQLite has only numbers
     return Booking(**values)

@@ -31,7 +31,7 @@ _INSERT = (
 )
 _OVERLAPPING = """
     SELECT start_ms, end_ms, quantity FROM bookings
-    WHERE blocks AND resource_id = ? AND start_ms > ? AND start_ms < ? AND end_ms > ?
+    WHERE blocks AND NOT double AND resource_id = ? AND start_ms > ? AND start_ms < ? AND end_ms > ?
 """
 _BLOCKING_SINCE = """
     SELECT entry_id, start_ms, end_ms, quantity, id FROM bookings
@@ -82,7 +82,7 @@ def book(
     if current_fence != fence:
         return FenceMoved()
     if booking.blocks:
-        if not _fits(connection, booking, longest_ms):
+        if not booking.double and not _fits(connection, booking, longest_ms):
             return Taken(by="booked")
         length_ms = booking.end_ms - booking.start_ms
         connection.execute(_RAISE_LONGEST, (booking.resource_id, length_ms))

@@ -33,6 +33,12 @@ class Booking(Struct, frozen=True, kw_only=True):
     meta: dict[str, Any]
     created_ms: int
     updated_ms: int
+    participants: list[str] = []
+    settings: dict[str, Any] = {}
+    owner_booking_id: str | None = None
+    """the booking of the group that this one has a seat of"""
+    double: bool = False
+    """the caller allowed double bookings: it stands outside of the count"""
 
     @property
     def entry(self) -> Entry:

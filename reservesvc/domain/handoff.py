@@ -63,6 +63,9 @@ def compose(
         description=details.description if wish.description is None else wish.description,
         customers=[{"id": names.customer_id, **customer_of(wish, details)}],
         meta=wish.meta or {},
+        participants=wish.participants or [],
+        settings=wish.settings or {},
+        owner_booking_id=wish.owner_booking_id,
         created_ms=now_ms,
         updated_ms=now_ms,
     )

@@ -46,6 +46,9 @@ class Wish(Struct, kw_only=True):
     customer: dict[str, Any] | None = None
     graph: str | None = None
     meta: dict[str, Any] | None = None
+    participants: list[str] | None = None
+    settings: dict[str, Any] | None = None
+    owner_booking_id: str | None = None
     reservation_id: str | None = None
     errors: dict[str, list[str]] = field(default_factory=dict)
 

@@ -39,6 +39,9 @@ from reservesvc.flow.resync import ATTEMPTS, kept_cold
 from reservesvc.flow.settle import settle
 from reservesvc.ports import Idempotency, Stores
 
+UNLIMITED = 2**31
+"""as capacity: nothing is in the way of a double booking, which still gets its entry"""
+
 
 async def hand_off(
     stores: Stores, wish: Wish, reservation_id: ReservationId, idempotency: Idempotency | None
@@ -79,6 +82,9 @@ async def book(
     if earlier:
         return earlier
     terms, capacity = await settle_terms(stores, limits, wish)
+    is_double = await _is_double(stores, wish)
+    if is_double:
+        capacity = UNLIMITED
     check_customer(wish, wish.customer or {})
     if terms is None or wish.errors:
         return Invalid(errors=wish.errors)
@@ -88,7 +94,9 @@ async def book(
         outcome = await claim_slot(stores, claim, capacity, pin)
         if isinstance(outcome, Reserved):
             own = outcome.reservation.id
-            decision = await _convert_own(stores, wish, outcome.reservation, idempotency)
+            decision = await _convert_own(
+                stores, wish, outcome.reservation, idempotency, is_double=is_double
+            )
         elif isinstance(outcome, ReplayedEnded):
             own = ReservationId(terms.resource_id, outcome.ulid)
             decision = await _after_the_end(stores, own, Ended())
@@ -101,6 +109,15 @@ async def book(
         if idempotency is not None:
             pin = replace(idempotency, digest=f"{idempotency.digest}-{own.ulid}")
     raise kept_cold(terms.resource_id)
+
+
+async def _is_double(stores: Stores, wish: Wish) -> bool:
+    """Tell whether the slot may be taken already: the request says so, or else its project."""
+    allowed = (wish.settings or {}).get("allow_double_bookings")
+    if allowed is None and wish.project_id:
+        project = await stores.settings.project(wish.project_id)
+        allowed = project is not None and project.allow_double_bookings
+    return bool(allowed)
 
 
 async def _booked_by_key(
@@ -141,7 +158,12 @@ async def _refusal(
 
 
 async def _convert(
-    stores: Stores, wish: Wish, reservation: Reservation, idempotency: Idempotency | None
+    stores: Stores,
+    wish: Wish,
+    reservation: Reservation,
+    idempotency: Idempotency | None,
+    *,
+    is_double: bool = False,
 ) -> Booked | Ended | Taken | KeyReused:
     details = reservation.details()
     names = Names(booking_id=stores.ids.uuid(), customer_id=stores.ids.uuid())
@@ -151,6 +173,7 @@ async def _convert(
 
     async def decide(pending: Pending) -> Booked | Taken | KeyReused | FenceMoved:
         draft = compose(reservation, details, wish, names, pending.now_ms)
+        draft = replace(draft, double=is_double)
         decision = await stores.bookings.book(draft, pending.fence, idempotency)
         if isinstance(decision, Booked):
             await settle(stores, reservation.entry, pending, decision.booking)
@@ -167,7 +190,12 @@ async def _convert(
 
 
 async def _convert_own(
-    stores: Stores, wish: Wish, reservation: Reservation, idempotency: Idempotency | None
+    stores: Stores,
+    wish: Wish,
+    reservation: Reservation,
+    idempotency: Idempotency | None,
+    *,
+    is_double: bool,
 ) -> Booked | Ended | Taken | KeyReused:
     """Hand off a reservation of our own; one that nobody else knows of is not left lying about.
 
@@ -175,7 +203,7 @@ async def _convert_own(
     it. It stays to be repeated, or to lapse.
     """
     try:
-        return await _convert(stores, wish, reservation, idempotency)
+        return await _convert(stores, wish, reservation, idempotency, is_double=is_double)
     except OutcomeUnknownError:
         raise
     except UnavailableError:

@@ -93,10 +93,41 @@ async def test_the_nested_event_is_checked_as_the_fields_it_stands_for(http: Htt
     assert wrong == {"event": ["event must be an object, not a string"]}
 
 
-async def test_top_level_fields_go_before_the_nested_events(http: Http) -> None:
-    """Where both are there, the newer form counts."""
-    answer = await http("POST", "/v2/bookings", BOOK | {"event": {"what": "Shave"}})
-    assert answer.data["event"]["what"] == "Haircut"
+@pytest.mark.parametrize("path", ["/v2/bookings", "/v2/bookings/reserve"])
+async def test_both_forms_at_once_have_to_agree(http: Http, path: str) -> None:
+    """A slot said twice is taken where both say the same, in whatever offset."""
+    agreeing = {"what": "Haircut", "start": "2026-12-01T11:00:00+01:00"}
+    assert (await http("POST", path, BOOK | {"event": agreeing})).status == 201
+    wrong = await errors_of(http, path, BOOK | {"event": {"what": "Shave", "end": BOOK["start"]}})
+    assert wrong == {
+        "event.end": ["event.end disagrees with end; send one of them"],
+        "event.what": ["event.what disagrees with what; send one of them"],
+    }
+
+
+@pytest.mark.parametrize("path", ["/v2/bookings", "/v2/bookings/reserve"])
+async def test_the_nested_form_is_enough(http: Http, path: str) -> None:
+    """Old integrations nest slot and texts in `event`, and name the action that makes them."""
+    names = ("start", "end", "what", "where", "description")
+    event = {name: BOOK[name] for name in names}
+    body = {"resource_id": BOOK["resource_id"], "customer": BOOK["customer"], "event": event}
+    for action in ("create", "confirm"):
+        assert (await http("POST", path, body | {"action": action})).status == 201
+    wrong = await errors_of(http, path, body | {"action": "cancel"})
+    assert wrong == {"action": ["action must be one of: create, confirm"]}
+
+
+async def test_what_comes_with_a_booking_is_checked_and_shown(http: Http) -> None:
+    """Participants are text; settings that mean something have their kind, others are kept."""
+    owner = {"owner_booking_id": "5bcdbd70-774d-425f-9b63-14e3b725a3f6"}
+    sent = {"participants": ["ada@example.com"], "settings": {"colour": 7}, "related": owner}
+    answer = await http("POST", "/v2/bookings", BOOK | sent)
+    assert {name: answer.data[name] for name in sent} == sent
+    wrong = {"participants": ["a", 5], "settings": {"allow_double_bookings": "yes"}}
+    assert await errors_of(http, "/v2/bookings", BOOK | wrong) == {
+        "participants.1": ["participants.1 must be a string, such as an email address"],
+        "settings.allow_double_bookings": ["settings.allow_double_bookings must be true or false"],
+    }
 
 
 async def test_a_reservation_id_of_a_wrong_type_is_a_field_error(http: Http) -> None:

@@ -16,7 +16,7 @@ from tests.bookings.builders import NOON_MS, at, booking, resource
 from tests.bookings.conftest import PATIENT
 from tests.postgres import Databases
 
-INSERTED = (*BOOKING_COLUMNS, "blocks", "exclusive", "double")
+INSERTED = (*BOOKING_COLUMNS, "blocks", "exclusive")
 INSERT = f"""
     INSERT INTO bookings ({", ".join(INSERTED)})
     VALUES ({", ".join(f"${n + 1}" for n in range(len(INSERTED)))})
@@ -38,10 +38,9 @@ async def inserted(
     draft: Booking,
     *,
     is_exclusive: bool = True,
-    is_double: bool = False,
 ) -> bool:
     """Insert past every check of the code; tell whether the database let it in."""
-    values = (*booking_values(draft), draft.blocks, is_exclusive, is_double)
+    values = (*booking_values(draft), draft.blocks, is_exclusive)
     return bool(await databases.rows(database, INSERT, *values))
 
 
@@ -198,9 +197,9 @@ async def test_a_cancelled_booking_leaves_the_constraint(
 async def test_a_double_booking_stands_outside(databases: Databases, database: str) -> None:
     """A row marked `double` excludes nobody, and cannot be marked as excluding as well."""
     assert await inserted(databases, database, booking())
-    assert await inserted(databases, database, booking(), is_exclusive=False, is_double=True)
+    assert await inserted(databases, database, booking(double=True), is_exclusive=False)
     with pytest.raises(Exception, match="check constraint"):
-        await inserted(databases, database, at(60, 70), is_double=True)
+        await inserted(databases, database, at(60, 70, double=True))
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class MemoryBookings:
             return repeated
         if self.fence(booking.resource_id) != fence:
             return FenceMoved()
-        if booking.blocks and not self.fits(booking):
+        if booking.blocks and not booking.double and not self.fits(booking):
             return Taken(by="booked")
         self.insert(booking, idempotency)
         return Booked(booking=booking)
@@ -88,7 +88,8 @@ class MemoryBookings:
 
     def fits(self, booking: Booking) -> bool:
         """Tell whether the resource has the capacity for the booking."""
-        usages = [other.usage for other in self._that_block(booking.resource_id)]
+        others = self._that_block(booking.resource_id)
+        usages = [other.usage for other in others if not other.double]
         in_use = peak(usages, booking.start_ms, booking.end_ms)
         return in_use + booking.quantity <= self._capacities.get(booking.resource_id, 1)
 

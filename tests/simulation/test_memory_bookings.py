@@ -51,7 +51,8 @@ class Pair:
             return lots.choice(self.drafts)
         room, start = lots.choice(list(ROOMS)), lots.randrange(8)
         end, quantity = start + lots.choice((1, 1, 2, 5)), lots.randint(1, ROOMS[room])
-        return a_booking(a_claim(start, end, resource_id=room, quantity=quantity))
+        claim = a_claim(start, end, resource_id=room, quantity=quantity)
+        return a_booking(claim, double=lots.random() < 0.1)
 
     async def change(self) -> None:
         """Change a booking's state, under the right fence, a wrong one or none."""
