@@ -21,7 +21,7 @@ LONG_S = 60.0
 """what may be held for longer than this is looked at each time"""
 
 ALLOWED = {
-    "reserve": {"slot_unavailable", "cart_refused", "reservation_ended"},
+    "reserve": {"slot_unavailable", "cart_refused", "cart_incomplete", "reservation_ended"},
     "book": {"slot_unavailable"},
     "extend": {"reservation_ended", "handoff_in_progress"},
     "release": {"reservation_ended", "handoff_in_progress"},
@@ -125,7 +125,8 @@ def refusals_have_a_cause(history: History, lives: Lives) -> Iterator[str]:
 
 
 def once(history: History, lives: Lives) -> Iterator[str]:
-    """A reservation becomes one booking, and requests with one key have one result."""
+    """A reservation is of one slot, becomes one booking, and a key has one result."""
+    yield from _of_several_slots(lives)
     by_reservation: dict[str, list[Op]] = defaultdict(list)
     for op in _booked(history):
         by_reservation[op.reservation_id].append(op)
@@ -142,6 +143,13 @@ def once(history: History, lives: Lives) -> Iterator[str]:
     for what, times in Counter(row.what for row in history.stored).items():
         if times > 1 and what in asked:
             yield f"one direct booking, {times} rows: {what}"
+
+
+def _of_several_slots(lives: Lives) -> Iterator[str]:
+    """Yield the reservations that were granted for more than one slot."""
+    for grants in lives.grants.values():
+        if len({op.slot for op in grants}) > 1:
+            yield f"one reservation, several slots: {'; '.join(map(str, grants))}"
 
 
 def _forgotten(ops: list[Op], lives: Lives) -> Iterator[str]:

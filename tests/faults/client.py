@@ -47,17 +47,32 @@ class Client:
         return await self._send(op, "POST", "/v2/bookings/reserve", body, **how)
 
     async def batch(
-        self, slots: Sequence[Slot], duration_s: int, *, cart: bool, server: int = 0, **how: Any
+        self,
+        slots: Sequence[Slot],
+        duration_s: int,
+        *,
+        cart: bool,
+        server: int = 0,
+        key: str = "",
+        **how: Any,
     ) -> list[Op]:
         """Reserve many slots in one request: all or none if it is a cart, else each for itself."""
         ops = [
-            self._op("reserve", slot, server, duration_s=duration_s, cart=cart) for slot in slots
+            self._op(
+                "reserve",
+                slot,
+                server,
+                key=f"{key}-{place}" if key else "",
+                duration_s=duration_s,
+                cart=cart,
+            )
+            for place, slot in enumerate(slots)
         ]
         items = [_slot(slot) | TEXTS | {"duration": duration_s} for slot in slots]
         mode = "all_or_nothing" if cart else "independent"
         body = {"mode": mode, "reservations": items}
         path = "/v2/bookings/reserve/batch"
-        answer = await self._exchange(ops, "POST", path, body, **how)
+        answer = await self._exchange(ops, "POST", path, body, key=key, **how)
         for place, op in enumerate(ops if answer else ()):
             _note_item(op, answer, place)
         return ops
@@ -123,8 +138,7 @@ class Client:
 
     async def _send(self, op: Op, method: str, path: str, body: object, **how: Any) -> Op:
         """Send `op` and write down its answer."""
-        headers = {"Idempotency-Key": op.key} if op.key else {}
-        answer = await self._exchange([op], method, path, body, headers=headers, **how)
+        answer = await self._exchange([op], method, path, body, key=op.key, **how)
         if op.status:
             _note(op, answer)
         return op
@@ -136,13 +150,14 @@ class Client:
         path: str,
         body: object,
         *,
+        key: str = "",
         hang_up_s: float | None = None,
-        headers: dict[str, str] | None = None,
     ) -> dict[str, Any]:
         """Send a request that is all of `ops`; return the answer, empty where there is none.
 
         The client is gone after `hang_up_s`.
         """
+        headers = {"Idempotency-Key": key} if key else {}
         status, says_when, content, error = 0, False, b"", ""
         given_up = False
         try:

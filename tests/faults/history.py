@@ -41,7 +41,7 @@ class Op(Struct, kw_only=True):
     subject: str = ""
     """the reservation (extend, release, read, hand_off) or booking (cancel) it is about"""
     key: str = ""
-    """its Idempotency-Key"""
+    """its Idempotency-Key; of an item of a batch, with its place there"""
     what: str = ""
     """what a direct booking is for; the same in a repeat, and in no other request"""
     duration_s: int = 0

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from reservesvc.bookings import sqlite_bookings, sqlite_transaction
 from reservesvc.domain.reservation import Claim, ReservationId
+from reservesvc.flow import batch
 from reservesvc.reservations import scripts
 from reservesvc.reservations.keys import ANY_ULID
 from reservesvc.reservations.store import RedisReservations
@@ -86,6 +87,21 @@ def _forget_keys() -> None:
     RedisReservations.reserve = reserve  # type: ignore[method-assign]  # that is the mutation
 
 
+def _keep_what_a_cart_had() -> None:
+    async def keep(stores: Any, held: Any, idempotency: Any) -> None:
+        del stores, held, idempotency
+
+    batch._give_back = keep
+
+
+def _share_the_key_in_a_batch() -> None:
+    def shared(idempotency: Any, place: int) -> Any:
+        del place
+        return idempotency
+
+    batch._pin = shared
+
+
 def _look_and_write_apart() -> None:
     original = RedisReservations.reserve
 
@@ -122,6 +138,8 @@ MUTANTS = {
     "keeping the key until the commit": Mutant(
         lua=[("unsettle", "NONCE)\n", "NONCE)\nredis.call('DEL', KEY_RESERVATION)\n")]
     ),
+    "giving back": Mutant(python=[_keep_what_a_cart_had]),
+    "a key for each item": Mutant(python=[_share_the_key_in_a_batch]),
     "commit": Mutant(python=[_acknowledge_before_the_commit]),
     "keys": Mutant(python=[_forget_keys]),
     "settling": Mutant(lua=[("settle", "redis.call('ZADD', KEY_SLOTS, START, 'b' .. place)", "")]),

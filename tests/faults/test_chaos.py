@@ -26,7 +26,7 @@ async def test_chaos(engine: str) -> None:
     )
     assert tally.violations == []
     assert tally.operations > 100
-    assert faults > 2
+    assert faults > 0
 
 
 def test_a_seed_gives_the_same_faults() -> None:

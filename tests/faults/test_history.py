@@ -187,6 +187,10 @@ BROKEN: dict[str, tuple[str, Callable[[History], object]]] = {
     "a slot that stays with the cancelled": ("refusals_have_a_cause", add(taken(30, 4.5))),
     "one reservation, two bookings": ("once", change(5, booking_id="b8")),
     "booked for the first time twice": ("once", change(5, status=201)),
+    "one reservation of two slots": (
+        "once",
+        add(held(30, 0.5, "r1", slot=slot_of("room-2"))),
+    ),
     "one key, two bookings": ("once", change(9, booking_id="b8")),
     "one key, two reservations": ("once", change(12, reservation_id="r8")),
     "a forgotten key": ("once", change(12, status=409, code="slot_unavailable")),

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from tests.faults.checks import SLACK_S
 from tests.faults.history import Slot
 from tests.faults.mutants import MUTANTS
 from tests.faults.trial import Trial, slot_of, trial
@@ -47,6 +48,21 @@ async def repeat(made: Trial, slot: Slot) -> None:
         await made.client.reserve(slot, 2, key=f"key of {slot.resource_id}")
 
 
+async def fill_a_cart(made: Trial, slot: Slot) -> None:
+    """A cart cannot have its second slot; somebody else then wants the first."""
+    later = slot_of(slot.resource_id, 15)
+    await made.client.reserve(later, LONGEST_S)
+    await made.client.batch([slot, later], LONGEST_S, cart=True)
+    await asyncio.sleep(2 * SLACK_S)  # what the checks allow for between two requests
+    await made.client.reserve(slot, 2)
+
+
+async def ask_for_each(made: Trial, slot: Slot) -> None:
+    """Two slots are wanted at once, each for itself, under one key."""
+    wanted = [slot, slot_of(slot.resource_id, 15)]
+    await made.client.batch(wanted, 2, cart=False, key=f"each of {slot.resource_id}")
+
+
 async def hand_off(made: Trial, slot: Slot) -> None:
     """A reservation is handed off; what becomes of its slot is for the judges."""
     await made.client.hand_off(await made.client.reserve(slot, 2))
@@ -57,6 +73,8 @@ FOUND_BY: dict[str, tuple[Act, str]] = {
     "the full TTL": (live_on, "no_end_comes_early"),
     "keeping the key until the commit": (try_again, "no_end_comes_early"),
     "keys": (repeat, "once"),
+    "giving back": (fill_a_cart, "refusals_have_a_cause"),
+    "a key for each item": (ask_for_each, "once"),
     "commit": (hand_off, "no_booking_lost"),
     "settling": (hand_off, "slots_are_judged_rightly"),
 }

@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.builders import HOUR_MS, at
 from tests.faults.client import Client
@@ -21,7 +21,7 @@ IMPATIENT = 0.1
 REMEMBERED = 50
 LONGEST_S = 3
 """no reservation is made or extended for longer"""
-Send = Callable[[], Awaitable[Op]]
+Answered = TypeVar("Answered", Op, list[Op])
 
 
 def slots(prefix: str) -> list[Slot]:
@@ -146,9 +146,11 @@ class Workload:
     async def _batch(self) -> None:
         """Want some slots at once; book one of them, give the others back."""
         lots = self._lots
-        wanted = lots.sample(self._slots, lots.randint(1, 4))
-        ops = await self._client.batch(
-            wanted, lots.randint(1, LONGEST_S), cart=lots.random() < 0.5, **self._how()
+        wanted, seconds = lots.sample(self._slots, lots.randint(1, 4)), lots.randint(1, LONGEST_S)
+        cart, key = lots.random() < 0.5, self._key() if lots.random() < 0.6 else ""
+        ops = await self._repeat(
+            lambda: self._client.batch(wanted, seconds, cart=cart, key=key, **self._how()),
+            can=bool(key),
         )
         held = [op for op in ops if op.granted]
         for number, op in enumerate(held):
@@ -168,17 +170,19 @@ class Workload:
             follow = self._lots.choice([self._hand_off, self._extend, self._read])
             await follow(self._lots.choice(self._old))
 
-    async def _repeat(self, send: Send, *, can: bool = True) -> Op:
+    async def _repeat(
+        self, send: Callable[[], Awaitable[Answered]], *, can: bool = True
+    ) -> Answered:
         """Send until the answer is known, a few times at most."""
-        op = await send()
+        answered = await send()
         if can and self._lots.random() < IMPATIENT:
-            op, _ = await asyncio.gather(send(), send())
+            answered, _ = await asyncio.gather(send(), send())
         for _ in range(REPEATS if can else 0):
-            if op.granted or op.refused:
+            if _is_known(answered):
                 break
             await asyncio.sleep(self._lots.random() * 0.3)
-            op = await send()
-        return op
+            answered = await send()
+        return answered
 
     def _how(self) -> dict[str, Any]:
         how: dict[str, Any] = {"server": self._lots.randrange(self._servers)}
@@ -188,3 +192,8 @@ class Workload:
 
     def _key(self) -> str:
         return f"k{self._lots.getrandbits(64):x}"
+
+
+def _is_known(answered: Op | list[Op]) -> bool:
+    ops = answered if isinstance(answered, list) else [answered]
+    return all(op.granted or op.refused for op in ops)
