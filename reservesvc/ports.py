@@ -135,8 +135,8 @@ class ReservationStore(Protocol):
         """Remove the entry, end its reservation; False where a resync did it already."""
         ...
 
-    async def index(self, resource_id: str) -> Index | Cold:
-        """Return every entry of the resource that is not dead."""
+    async def index(self, resource_id: str, start_ms: int | None = None) -> Index | Cold:
+        """Return the entries that are not dead; with `start_ms` only those that begin then."""
         ...
 
     async def indexes(self, cursor: int) -> tuple[list[str], int]:
@@ -144,6 +144,17 @@ class ReservationStore(Protocol):
 
         A round finds each at least once, if it is there all the time.
         """
+        ...
+
+    async def held(self, cursor: int, resource_id: str | None) -> tuple[list[ReservationId], int]:
+        """Return some live reservations by their keys alone, of one resource or all, as `indexes`.
+
+        A reservation that lives has an entry in its resource's index, or holds nothing.
+        """
+        ...
+
+    async def since_ms(self) -> int:
+        """Return how far back indexes reach: bookings that ended by then need not be in any."""
         ...
 
     async def resync_begin(self, resource_id: str) -> tuple[str, int] | Busy:
@@ -164,6 +175,10 @@ class BookingStore(Protocol):
 
     async def blocking(self, resource_id: str, since_ms: int) -> Snapshot:
         """Return what `snapshot` would, with the fence as it stands."""
+        ...
+
+    async def used_resources(self, after: str, limit: int) -> list[str]:
+        """Return the next resources by id that were ever reserved or booked, up to `limit`."""
         ...
 
     async def forget_keys(self, age_ms: int, limit: int) -> int:

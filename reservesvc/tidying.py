@@ -1,8 +1,8 @@
 """When to tidy: one resource at a time, slowly, for as long as the service runs.
 
-Indexes are found by a SCAN of Redis in small steps: every key is looked at, a hundred a step,
-and nothing has to be kept in order while requests are served. What that costs, and how long a
-round takes, is in docs/decisions.md.
+Indexes are found, by their fences, by a SCAN of Redis in small steps: every key is looked at,
+a hundred a step, and nothing has to be kept in order while requests are served. What that
+costs, and how long a round takes, is in docs/decisions.md.
 """
 
 import asyncio

@@ -118,12 +118,11 @@ async def test_old_keys_are_forgotten_until_none_is_left() -> None:
 async def test_the_search_finds_each_index_of_ours(
     redis_server: RedisServer, redis: Redis, prefix: str
 ) -> None:
-    """All of hundreds, among other keys and those of another prefix."""
+    """All of hundreds, empty ones as well, among other keys and those of another prefix."""
     for number in range(300):
-        await redis.zadd(f"{prefix}slots:{{room-{number}}}", {"b:2:1:x": 1})
         await redis.set(f"{prefix}fence:{{room-{number}}}", "1:run")
-    await redis.zadd("other:slots:{room-x}", {"b:2:1:x": 1})
-    await redis.zadd(f"{prefix}slots:{{room-y}}:more", {"b:2:1:x": 1})
+    await redis.set("other:fence:{room-x}", "1:run")
+    await redis.set(f"{prefix}fence:{{room-y}}:more", "1:run")
     pipeline = Pipeline(redis_server.url, deadline_s=2)
     store = RedisReservations(pipeline, Keys(prefix), IDS, Times())
     found: set[str] = set()

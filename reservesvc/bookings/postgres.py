@@ -113,6 +113,12 @@ class PostgresBookingStore:
             partial(postgres_bookings.blocking, resource_id=resource_id, since_ms=since_ms)
         )
 
+    async def used_resources(self, after: str, limit: int) -> list[str]:
+        """Return the next resources by id that were ever reserved or booked, up to `limit`."""
+        return await self._database.read(
+            partial(postgres_bookings.used_resources, after=after, limit=limit)
+        )
+
     async def forget_keys(self, age_ms: int, limit: int) -> int:
         """Forget Idempotency-Keys older than `age_ms`, `limit` of a kind; return how many."""
         found = await self._database.read(

@@ -64,6 +64,7 @@ _RAISE_FENCE = """
     RETURNING fence, longest_ms
 """
 _RAISE_LONGEST = "UPDATE resource_fences SET longest_ms = $2 WHERE resource_id = $1"
+_USED = "SELECT resource_id FROM resource_fences WHERE resource_id > $1 ORDER BY 1 LIMIT $2"
 _LOCK_BOOKING = f"{_SELECT}id = $1 FOR UPDATE"
 _CHANGE_STATE = f"""
     UPDATE bookings SET state = $2, blocks = $3, updated_ms = coalesce($4, {NOW_MS})
@@ -91,6 +92,11 @@ async def blocking(session: Session, resource_id: str, since_ms: int) -> Snapsho
     fence, longest_ms = await session.fetchrow(_FENCE, resource_id) or (0, 0)
     rows = await session.fetch(_BLOCKING_SINCE, resource_id, since_ms - longest_ms, since_ms)
     return Snapshot(fence=fence, bookings=[_snapshot_booking(resource_id, row) for row in rows])
+
+
+async def used_resources(session: Session, after: str, limit: int) -> list[str]:
+    """Return the next resources by id that were ever reserved or booked, up to `limit`."""
+    return [row[0] for row in await session.fetch(_USED, after, limit)]
 
 
 async def book(

@@ -47,6 +47,7 @@ _RAISE_LONGEST = """
     INSERT INTO resource_fences (resource_id, fence, longest_ms) VALUES (?, 0, ?)
     ON CONFLICT (resource_id) DO UPDATE SET longest_ms = max(longest_ms, excluded.longest_ms)
 """
+_USED = "SELECT resource_id FROM resource_fences WHERE resource_id > ? ORDER BY 1 LIMIT ?"
 _CAPACITY = "SELECT json_extract(document, '$.capacity') FROM resources WHERE id = ?"
 _CHANGE_STATE = f"""
     UPDATE bookings SET state = ?, blocks = ?, updated_ms = coalesce(?, {NOW_MS}) WHERE id = ?
@@ -66,6 +67,11 @@ def blocking(connection: sqlite3.Connection, resource_id: str, since_ms: int) ->
     fence, longest_ms = _fence(connection, resource_id)
     rows = connection.execute(_BLOCKING_SINCE, (resource_id, since_ms - longest_ms, since_ms))
     return Snapshot(fence=fence, bookings=[_snapshot_booking(resource_id, row) for row in rows])
+
+
+def used_resources(connection: sqlite3.Connection, after: str, limit: int) -> list[str]:
+    """Return the next resources by id that were ever reserved or booked, up to `limit`."""
+    return [resource_id for (resource_id,) in connection.execute(_USED, (after, limit))]
 
 
 def book(

@@ -15,7 +15,7 @@ from reservesvc.reservations.scripted import Scripted
 BUSY_PAGE = 256
 SCANNED = 100
 """Keys that one step of a search for indexes looks at."""
-EVER = ("-inf", "+inf")
+EVER: tuple[Argument, Argument] = ("-inf", "+inf")
 
 _json = msgspec.json.Encoder().encode
 
@@ -23,12 +23,13 @@ _json = msgspec.json.Encoder().encode
 class Indexes(Scripted):
     """Reads and rebuilds indexes."""
 
-    async def index(self, resource_id: str) -> Index | Cold:
-        """Return every entry of the resource that is not dead."""
+    async def index(self, resource_id: str, start_ms: int | None = None) -> Index | Cold:
+        """Return the entries that are not dead; with `start_ms` only those that begin then."""
+        span = EVER if start_ms is None else (start_ms, start_ms + 1)
         entries: list[IndexEntry] = []
         offset = 0
         while True:
-            page = await self._busy(resource_id, offset)
+            page = await self._busy(resource_id, span, offset)
             if isinstance(page, Cold):
                 return page
             now_ms, rows, looked = page
@@ -39,18 +40,36 @@ class Indexes(Scripted):
 
     async def indexes(self, cursor: int) -> tuple[list[str], int]:
         """Return some resources that have an index, and where to go on; 0 begins and ends."""
-        pattern = self._keys.slots_pattern()
-        following, names = await self._command("SCAN", cursor, "MATCH", pattern, "COUNT", SCANNED)
-        found = (self._keys.resource_of_slots(name.decode()) for name in names)
-        return [resource_id for resource_id in found if resource_id is not None], int(following)
+        # By their fences: an index that ran empty, or was deleted, has no other key.
+        names, following = await self._scan(cursor, self._keys.fence_pattern())
+        found = map(self._keys.resource_of_fence, names)
+        return [resource_id for resource_id in found if resource_id is not None], following
 
-    async def _busy(self, resource_id: str, offset: int) -> tuple[int, list[list[Any]], int] | Cold:
+    async def held(self, cursor: int, resource_id: str | None) -> tuple[list[ReservationId], int]:
+        """Return some live reservations by their keys alone, of one resource or all."""
+        names, following = await self._scan(cursor, self._keys.reservation_pattern(resource_id))
+        found = map(self._keys.reservation_of, names)
+        return [reservation_id for reservation_id in found if reservation_id], following
+
+    async def since_ms(self) -> int:
+        """Return how far back indexes reach: bookings that ended by then need not be in any."""
+        seconds, microseconds = map(int, await self._command("TIME"))
+        return seconds * 1000 + microseconds // 1000 - self._times.past_ms
+
+    async def _scan(self, cursor: int, pattern: str) -> tuple[list[str], int]:
+        """Return the names that match among the next keys, and where to go on."""
+        following, names = await self._command("SCAN", cursor, "MATCH", pattern, "COUNT", SCANNED)
+        return [name.decode(errors="replace") for name in names], int(following)
+
+    async def _busy(
+        self, resource_id: str, span: tuple[Argument, Argument], offset: int
+    ) -> tuple[int, list[list[Any]], int] | Cold:
         keys = [
             self._keys.reservation(ReservationId(resource_id, ANY_ULID)),
             self._keys.slots(resource_id),
             self._keys.fence(resource_id),
         ]
-        match await self._call(self._scripts["busy"], keys, (*EVER, offset, BUSY_PAGE)):
+        match await self._call(self._scripts["busy"], keys, (*span, offset, BUSY_PAGE)):
             case [b"cold"]:
                 return Cold()
             case [b"busy", now_ms, *parts, looked]:

@@ -42,14 +42,27 @@ class Keys:
         """Return slots, fence and overlap of a resource."""
         return self.slots(resource_id), self.fence(resource_id), self.overlap(resource_id)
 
-    def slots_pattern(self) -> str:
-        """Return the glob that matches the keys of all indexes, and others only by accident."""
-        return re.sub(r"([][*?\\])", r"\\\1", self._prefix) + "slots:{*}"
+    def fence_pattern(self) -> str:
+        """Return the glob that matches the keys of all fences, and others only by accident."""
+        return f"{self._prefix_in_glob()}fence:{{*}}"
 
-    def resource_of_slots(self, key: str) -> str | None:
-        """Return whose index `key` names, or None where it names none."""
-        resource_id = key.removeprefix(f"{self._prefix}slots:{{").removesuffix("}")
-        return resource_id if key == self.slots(resource_id) else None
+    def resource_of_fence(self, key: str) -> str | None:
+        """Return whose fence `key` names, or None where it names none."""
+        resource_id = key.removeprefix(f"{self._prefix}fence:{{").removesuffix("}")
+        return resource_id if key == self.fence(resource_id) else None
+
+    def reservation_pattern(self, resource_id: str | None) -> str:
+        """Return the glob that matches the keys of a resource's reservations, or of all."""
+        return f"{self._prefix_in_glob()}reservation:{{{resource_id or '*'}}}:*"
+
+    def reservation_of(self, key: str) -> ReservationId | None:
+        """Return which reservation `key` is the truth about, or None where it is no such key."""
+        resource_id, _, ulid = key.removeprefix(f"{self._prefix}reservation:{{").partition("}:")
+        found = ReservationId.parse(f"{resource_id}.{ulid}")
+        return found if found and key == self.reservation(found) else None
+
+    def _prefix_in_glob(self) -> str:
+        return re.sub(r"([][*?\\])", r"\\\1", self._prefix)
 
     def resync(self, resource_id: str) -> str:
         """Return the key that holds the ticket of a running resync."""

@@ -113,13 +113,22 @@ class StubReservations(Scripted):
         """Settle it."""
         return await self._say("settle_freed", DONE, entry, pending)
 
-    async def index(self, resource_id: str) -> Any:
+    async def index(self, resource_id: str, start_ms: int | None = None) -> Any:
         """Return an empty one."""
+        assert start_ms is None
         return await self._say("index", Index(since_ms=0, entries=[]), resource_id)
 
     async def indexes(self, cursor: int) -> Any:
         """Find none."""
         return await self._say("indexes", ([], 0), cursor)
+
+    async def held(self, cursor: int, resource_id: str | None) -> Any:
+        """Find none."""
+        return await self._say("held", ([], 0), cursor, resource_id)
+
+    async def since_ms(self) -> Any:
+        """Reach back for ever."""
+        return await self._say("since_ms", 0)
 
     async def resync_begin(self, resource_id: str) -> Any:
         """Begin."""
@@ -140,6 +149,10 @@ class StubBookings(Scripted):
     async def blocking(self, resource_id: str, since_ms: int) -> Any:
         """Find none."""
         return await self._say("blocking", Snapshot(fence=1, bookings=[]), resource_id, since_ms)
+
+    async def used_resources(self, after: str, limit: int) -> Any:
+        """Find none."""
+        return await self._say("used_resources", [], after, limit)
 
     async def forget_keys(self, age_ms: int, limit: int) -> Any:
         """Forget none."""

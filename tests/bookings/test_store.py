@@ -425,6 +425,15 @@ async def test_bookings_agree_with_a_list(
     assert peak(usages, 0, 2 * NOON_MS) <= capacity
 
 
+async def test_used_resources_come_in_pages(store: OpenStore) -> None:
+    """Each that has a booking or was resynced, by id, and each once."""
+    for number in (3, 1, 2):
+        await store.book(booking(resource_id=f"room-{number}"), 0, None)
+    await store.snapshot("Room-9", 0)
+    assert await store.used_resources("", 3) == ["Room-9", "room-1", "room-2"]
+    assert await store.used_resources("room-2", 3) == ["room-3"]
+
+
 def _units_in_use(standing: list[Booking], draft: Booking) -> int:
     """Count minute by minute, without any of the rules the store uses."""
     minutes = range(draft.start_ms, draft.end_ms, MINUTE_MS)
