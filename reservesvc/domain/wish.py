@@ -31,7 +31,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """how long a hand-off that started in time may take to finish"""
 
 
-class Wish(Struct, kw_only=True):
+class Wish(Struct, kw_only=True, gc=False):
     """The fields of a request, each as sent or None; `errors` holds what decoding found."""
 
     resource_id: str | None = None
@@ -57,7 +57,7 @@ class Wish(Struct, kw_only=True):
         self.errors.setdefault(name, [f"{name} {rule}"])
 
 
-class Terms(Struct, frozen=True, kw_only=True):
+class Terms(Struct, frozen=True, kw_only=True, gc=False):
     """A completed wish: every field that a claim or a booking needs."""
 
     resource_id: str
