@@ -11,6 +11,7 @@ This leans on private attributes of aiohttp. It is used with the releases that i
 tested with; with any other, `Server` is aiohttp's own.
 """
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -112,7 +113,8 @@ class Connection(RequestHandler):
         self._manager.requests_count += 1
         self._request_in_progress = True
         request: Any = WholeRequest(message, payload, self)
-        self._loop.create_task(self._answer(request, waiter))
+        # With a name: making one up costs as much as starting the task.
+        asyncio.Task(self._answer(request, waiter), loop=self._loop, name="answer")
 
     def full_request(self, message: RawRequestMessage, payload: "StreamReader") -> web.BaseRequest:
         """Return the request that aiohttp would have made of a message."""

@@ -97,12 +97,13 @@ def complete(
     if wish.errors:
         return None
     project_duration_s = project.reservation_time if project else None
+    most_s = limits.duration_s_max
     duration_s = wish.duration_s or project_duration_s or DEFAULT_DURATION_S
     return Terms(
         resource_id=wish.resource_id or "",
         start_ms=wish.start_ms or 0,
         end_ms=wish.end_ms or 0,
-        duration_s=min(duration_s, limits.duration_s_max),
+        duration_s=min(most_s, duration_s),  # `min` costs more than this
         quantity=wish.quantity or 1,
         what=what,
         where=where,
