@@ -4,7 +4,6 @@ import asyncio
 
 from aiohttp import hdrs, web
 
-from reservesvc.api.connection import WholeRequest
 from reservesvc.api.problems import Problem, RefusedError
 
 READING_SHARE = 0.5
@@ -18,14 +17,10 @@ def at_hand(request: web.BaseRequest, bytes_max: int) -> bytes | None:
         RefusedError: as `arriving`.
 
     """
-    if hdrs.CONTENT_ENCODING in request.headers:
+    content = request.content
+    if not content.is_eof() or hdrs.CONTENT_ENCODING in request.headers:
         return None
-    if isinstance(request, WholeRequest):
-        body = request.body()
-    elif request.content.is_eof():
-        body = request.content.read_nowait(-1)
-    else:
-        return None
+    body = content.read_nowait(-1)
     if len(body) > bytes_max:
         raise RefusedError(_too_large(bytes_max))
     return body

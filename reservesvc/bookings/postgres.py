@@ -133,10 +133,10 @@ class PostgresBookingStore:
         self, booking: Booking, fence: int, idempotency: Idempotency | None
     ) -> Booked | FenceMoved | Taken | KeyReused:
         """Insert the booking under the fence."""
-        return await self._database.write(
+        return await self._database.act(
             lambda session: postgres_bookings.book(session, booking, fence, idempotency),
-            again=lambda session: postgres_bookings.book_again(
-                session, booking, fence, idempotency
+            again=lambda session: postgres_bookings.book(
+                session, booking, fence, idempotency, is_again=True
             ),
         )
 

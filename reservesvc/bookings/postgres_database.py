@@ -6,9 +6,9 @@ well below the deadline of a request, so that a request ends by being told why.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import asyncpg
 from asyncpg import Record
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from reservesvc.bookings import postgres_transaction as transaction
 from reservesvc.bookings.postgres_errors import DEPENDENCY, DRIVER_ERRORS, sentence
-from reservesvc.bookings.postgres_transaction import CollidedError, Work
+from reservesvc.bookings.postgres_transaction import CollidedError, Session, Work
 from reservesvc.errors import ConfigError, OutcomeUnknownError, UnavailableError
 
 T = TypeVar("T")
@@ -29,6 +29,14 @@ _PAUSE_S = 0.01
 _OPEN_S = 10.0
 """How long opening and closing may take; no request waits for them"""
 _EXHAUSTED = "every connection to the database is in use"
+
+
+class Run(Protocol):
+    """A way to run work as a transaction: `postgres_transaction.write` or `act`."""
+
+    def __call__(self, session: Session, work: Work[T], until_s: float, /) -> Awaitable[T]:
+        """Run `work`."""
+        ...
 
 
 class Patience(Struct, frozen=True, kw_only=True):
@@ -64,7 +72,12 @@ class Patience(Struct, frozen=True, kw_only=True):
             "idle_in_transaction_session_timeout": self.idle_s,
         }
         limits_ms = {name: str(max(1, round(s * 1000))) for name, s in limits_s.items()}
-        return {"application_name": "reservesvc", **limits_ms}
+        return {
+            "application_name": "reservesvc",
+            # A statement without BEGIN has no other place to say it.
+            "default_transaction_isolation": "read committed",
+            **limits_ms,
+        }
 
 
 class Database:
@@ -133,15 +146,22 @@ class Database:
             OutcomeUnknownError: `work` may have been done.
 
         """
-        with self._observed():
-            now_s = asyncio.get_running_loop().time()
-            until_s = now_s + self._patience.call_s
-            if again is None:
-                return await self._tried(work, until_s)
-            try:
-                return await self._tried(work, (now_s + until_s) / 2)
-            except OutcomeUnknownError as unknown:
-                return await self._resolved(again, until_s, unknown)
+        return await self._changed(transaction.write, work, again)
+
+    async def act(self, work: Work[T], again: Work[T]) -> T:
+        """Run `work`, whose one changing statement is a transaction of its own.
+
+        Args:
+            work: what to do.
+            again: what to do on another connection where its answer was lost; what it finds
+                is the answer, even if `work` arrives after it.
+
+        Raises:
+            UnavailableError: nothing was changed.
+            OutcomeUnknownError: `work` may have been done.
+
+        """
+        return await self._changed(transaction.act, work, again)
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` in a transaction that sees one state of the database.
@@ -167,23 +187,36 @@ class Database:
             async with self._session(until_s) as session:
                 return await transaction.look(session, work, until_s)
 
-    async def _resolved(self, again: Work[T], until_s: float, unknown: OutcomeUnknownError) -> T:
+    async def _changed(self, run: Run, work: Work[T], again: Work[T] | None) -> T:
+        with self._observed():
+            now_s = asyncio.get_running_loop().time()
+            until_s = now_s + self._patience.call_s
+            if again is None:
+                return await self._tried(run, work, until_s)
+            try:
+                return await self._tried(run, work, (now_s + until_s) / 2)
+            except OutcomeUnknownError as unknown:
+                return await self._resolved(run, again, until_s, unknown)
+
+    async def _resolved(
+        self, run: Run, again: Work[T], until_s: float, unknown: OutcomeUnknownError
+    ) -> T:
         try:
-            return await self._tried(again, until_s)
+            return await self._tried(run, again, until_s)
         except UnavailableError:
             raise unknown from None
 
-    async def _tried(self, work: Work[T], until_s: float) -> T:
+    async def _tried(self, run: Run, work: Work[T], until_s: float) -> T:
         for _ in range(ATTEMPTS - 1):
             with suppress(CollidedError):
-                return await self._write_once(work, until_s)
+                return await self._once(run, work, until_s)
             # Lets those go first who were in the way, and who were waiting for our locks.
             await asyncio.sleep(_PAUSE_S)
-        return await self._write_once(work, until_s)
+        return await self._once(run, work, until_s)
 
-    async def _write_once(self, work: Work[T], until_s: float) -> T:
+    async def _once(self, run: Run, work: Work[T], until_s: float) -> T:
         async with self._session(until_s) as session:
-            return await transaction.write(session, work, until_s)
+            return await run(session, work, until_s)
 
     @asynccontextmanager
     async def _session(self, until_s: float) -> AsyncIterator["PoolConnectionProxy[Record]"]:

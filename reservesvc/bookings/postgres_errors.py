@@ -6,6 +6,7 @@ The codes are those of appendix A of PostgreSQL's manual ("PostgreSQL Error Code
 from asyncpg import (
     DeadlockDetectedError,
     InterfaceError,
+    InternalClientError,
     InvalidCachedStatementError,
     OutdatedSchemaCacheError,
     PostgresError,
@@ -15,8 +16,9 @@ from asyncpg import (
 DEPENDENCY = "store"
 """What the booking store is called in `UnavailableError` and by `/readyz`"""
 
-DRIVER_ERRORS = (PostgresError, InterfaceError, OSError)
-"""Whatever asyncpg raises: the server's refusals, its own, and the network's"""
+DRIVER_ERRORS = (PostgresError, InterfaceError, InternalClientError, OSError)
+"""Whatever asyncpg raises: the server's refusals, its own, and the network's. An internal one
+comes where the server ended the session and the driver has not let go of it yet."""
 
 LATE = "the database did not answer in time"
 LOST = "the connection to the database was lost"
@@ -24,6 +26,7 @@ BROKEN_RULE = "the database refused a value that breaks one of its rules"
 
 _BY_CODE = {
     "0A000": "the database's schema was changed meanwhile",
+    "25000": "the database's isolation is not READ COMMITTED",
     "25006": "the database is read-only",
     "25P03": "the database ended a transaction that was idle for too long",
     "3D000": "the database does not exist; create it, then run `reservesvc migrate`",
@@ -75,3 +78,12 @@ def sentence(error: Exception) -> str:
 def is_collision(error: Exception) -> bool:
     """Tell whether others were in the way, so that trying again at once can help."""
     return isinstance(error, _COLLISIONS)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Tell whether the server refused a statement, and so undid it.
+
+    Of a session that the server ends (FATAL) nobody knows how far it was: the transaction may
+    have been committed just before.
+    """
+    return isinstance(error, PostgresError) and error.severity_en == "ERROR"

@@ -34,6 +34,7 @@ _FACTS = """
             AND current_setting('idle_in_transaction_session_timeout') <> '0' AS is_bounded,
         pg_is_in_recovery() AS is_standby,
         current_setting('default_transaction_read_only') = 'on' AS is_read_only,
+        current_setting('default_transaction_isolation') AS isolation,
         EXISTS (SELECT FROM pg_extension WHERE extname = 'btree_gist') AS has_extension,
         EXISTS (
             SELECT FROM pg_constraint JOIN pg_index ON indexrelid = conindid
@@ -73,6 +74,7 @@ class Facts(NamedTuple):
     is_bounded: bool
     is_standby: bool
     is_read_only: bool
+    isolation: str
     has_extension: bool
     has_constraint: bool
 
@@ -108,6 +110,11 @@ _PROBLEMS: tuple[tuple[Callable[[Facts], bool], str], ...] = (
     (lambda f: f.server_version < _SERVER_VERSION_MIN, "PostgreSQL is older than 13"),
     (lambda f: f.is_standby, "the database is a standby, which takes no bookings"),
     (lambda f: f.is_read_only, "the database is read-only"),
+    # Told on connecting, as the limits are.
+    (
+        lambda f: f.isolation != "read committed",
+        "the default isolation is not READ COMMITTED, so that capacities could not be counted",
+    ),
     (lambda f: f.encoding != "UTF8", "the database's encoding is not UTF8"),
     (
         lambda f: f.synchronous_commit == "off",

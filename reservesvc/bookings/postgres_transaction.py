@@ -1,7 +1,8 @@
 """A piece of work as one transaction, and what its failure means for the caller.
 
 Before COMMIT was sent nothing has changed (`UnavailableError`); from then until its answer
-arrived, nobody knows (`OutcomeUnknownError`). A session whose state is in doubt is ended, so
+arrived, nobody knows (`OutcomeUnknownError`). A statement without BEGIN brings its COMMIT
+along. A session whose state is in doubt is ended, so
 that the pool never lends it again; the server undoes what it had begun.
 """
 
@@ -12,7 +13,13 @@ from typing import Any, Protocol, TypeVar
 
 from asyncpg import DataError, InterfaceError, PostgresError
 
-from reservesvc.bookings.postgres_errors import DEPENDENCY, DRIVER_ERRORS, is_collision, sentence
+from reservesvc.bookings.postgres_errors import (
+    DEPENDENCY,
+    DRIVER_ERRORS,
+    is_collision,
+    is_refusal,
+    sentence,
+)
 from reservesvc.domain.outcomes import FenceMoved, KeyReused, NotFound, NotOpen, Taken
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 
@@ -78,6 +85,18 @@ async def write(session: Session, work: Work[T], until_s: float) -> T:
     return result
 
 
+async def act(session: Session, work: Work[T], until_s: float) -> T:
+    """Run `work`, whose one changing statement is a transaction of its own: one round trip.
+
+    Raises:
+        UnavailableError: nothing was changed.
+        OutcomeUnknownError: `work` may have been done.
+
+    """
+    async with _ending(session, until_s, otherwise=OutcomeUnknownError):
+        return await work(session)
+
+
 async def read(session: Session, work: Work[T], until_s: float) -> T:
     """Run `work` in a transaction that sees one state of the database.
 
@@ -104,8 +123,13 @@ async def look(session: Session, work: Work[T], until_s: float) -> T:
 
 
 @asynccontextmanager
-async def _ending(session: Session, until_s: float) -> AsyncIterator[None]:
-    """Give up at `until_s`; end a session of which nobody knows what it is doing."""
+async def _ending(
+    session: Session, until_s: float, otherwise: type[UnavailableError] = UnavailableError
+) -> AsyncIterator[None]:
+    """Give up at `until_s`; end a session of which nobody knows what it is doing.
+
+    What the server did not refuse in so many words is `otherwise`.
+    """
     try:
         async with asyncio.timeout_at(until_s):
             yield
@@ -116,7 +140,11 @@ async def _ending(session: Session, until_s: float) -> AsyncIterator[None]:
             raise error.__cause__ from None
         if not isinstance(error, PostgresError):
             _end(session)
-        kind = CollidedError if is_collision(error) else UnavailableError
+        kind = otherwise
+        if is_collision(error):
+            kind = CollidedError
+        elif is_refusal(error):
+            kind = UnavailableError
         raise kind(DEPENDENCY, sentence(error)) from error
     except asyncio.CancelledError:
         _end(session)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from reservesvc.bookings import postgres_bookings
@@ -14,6 +15,7 @@ from reservesvc.errors import UnavailableError
 from reservesvc.ports import Idempotency
 from tests.bookings.builders import NOON_MS, at, booking, resource
 from tests.bookings.conftest import PATIENT
+from tests.bookings.functions import OPEN_GATE, altered, gate, until_waiting
 from tests.postgres import Databases
 
 INSERTED = (*BOOKING_COLUMNS, "blocks", "exclusive")
@@ -52,10 +54,11 @@ async def test_the_constraint_alone_lets_one_in(databases: Databases, database: 
 
 
 async def test_without_the_count_the_constraint_holds(
-    store: PostgresBookingStore, monkeypatch: pytest.MonkeyPatch
+    store: PostgresBookingStore, databases: Databases, database: str
 ) -> None:
     """`book` with its count taken out books a slot once; the others are errors, not bookings."""
-    monkeypatch.setattr(postgres_bookings, "_fits", lambda *_: True)
+    counts = "RETURN units + fits.quantity <= fits.capacity"
+    await altered(databases, database, "fits", counts, "RETURN true")
     answers = await asyncio.gather(
         *(store.book(booking(), 0, None) for _ in range(30)), return_exceptions=True
     )
@@ -65,56 +68,58 @@ async def test_without_the_count_the_constraint_holds(
 
 
 async def test_without_the_lock_the_constraint_holds(
-    store: PostgresBookingStore, monkeypatch: pytest.MonkeyPatch
+    store: PostgresBookingStore, databases: Databases, database: str
 ) -> None:
     """`book` that locks nothing books a slot once; who lost is told that it is taken."""
-    unlocked = postgres_bookings._LOCK_FENCE.replace("FOR UPDATE", "")
-    monkeypatch.setattr(postgres_bookings, "_LOCK_FENCE", unlocked)
+    await altered(databases, database, "book", "FOR UPDATE", "")
     await store.book(at(600, 660), 0, None)
     answers = await asyncio.gather(*(store.book(booking(), 0, None) for _ in range(30)))
     assert sum(isinstance(answer, Booked) for answer in answers) == 1
     assert answers.count(Taken(by="booked")) == 29
 
 
+@pytest.mark.parametrize(("locks", "at_once", "booked"), [("FOR UPDATE", 1, 3), ("", 5, 5)])
 async def test_the_lock_is_what_counts_above_one(
-    store: PostgresBookingStore, monkeypatch: pytest.MonkeyPatch
+    store: PostgresBookingStore,
+    databases: Databases,
+    database: str,
+    locks: str,
+    at_once: int,
+    booked: int,
 ) -> None:
     """Capacity 3 has no constraint behind it: without the lock, the count alone lets more in."""
     await store.create_resource(resource("room-1", capacity=3), None)
     await store.book(at(600, 660), 0, None)
-    unlocked = postgres_bookings._LOCK_FENCE.replace("FOR UPDATE", "")
-    monkeypatch.setattr(postgres_bookings, "_LOCK_FENCE", unlocked)
-    counted = postgres_bookings._occupancy
-    everybody = asyncio.Barrier(5)
-
-    async def counted_together(*arguments: object) -> object:
-        found = await counted(*arguments)  # type: ignore[arg-type]  # what book gives it
-        await everybody.wait()
-        return found
-
-    monkeypatch.setattr(postgres_bookings, "_occupancy", counted_together)
-    answers = await asyncio.gather(*(store.book(booking(), 0, None) for _ in range(5)))
-    assert sum(isinstance(answer, Booked) for answer in answers) == 5
+    await altered(databases, database, "book", "FOR UPDATE", locks)
+    async with gate(databases, database) as keeper:
+        booking_all = asyncio.gather(*(store.book(booking(), 0, None) for _ in range(5)))
+        await until_waiting(databases, database, at_once)
+        await keeper.execute(OPEN_GATE)
+        answers = await booking_all
+    assert sum(isinstance(answer, Booked) for answer in answers) == booked
 
 
 async def test_a_row_made_past_the_lock_takes_its_slot(
-    store: PostgresBookingStore,
-    databases: Databases,
-    database: str,
-    monkeypatch: pytest.MonkeyPatch,
+    store: PostgresBookingStore, databases: Databases, database: str
 ) -> None:
     """What an operator inserts between count and insert is a conflict, not an error."""
-    counted = postgres_bookings._occupancy
     draft, foreign = booking(), booking()
-
-    async def counted_too_early(*arguments: object) -> object:
-        found = await counted(*arguments)  # type: ignore[arg-type]  # what book gives it
+    async with gate(databases, database) as keeper:
+        booking_it = asyncio.create_task(store.book(draft, 0, None))
+        await until_waiting(databases, database, 1)
         await inserted(databases, database, foreign)
-        return found
-
-    monkeypatch.setattr(postgres_bookings, "_occupancy", counted_too_early)
-    assert await store.book(draft, 0, None) == Taken(by="booked")
+        await keeper.execute(OPEN_GATE)
+        assert await booking_it == Taken(by="booked")
     assert await store.booking(draft.id) is None
+
+
+async def test_another_isolation_books_nothing(databases: Databases, database: str) -> None:
+    """Where the count would be of what was there before the lock was waited for, it refuses."""
+    connection = await asyncpg.connect(databases.of(database))
+    await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    with pytest.raises(asyncpg.InvalidTransactionStateError):
+        await postgres_bookings.book(connection, booking(), 0, None)
+    await connection.close()
 
 
 async def test_a_key_made_meanwhile_elsewhere_is_found(

@@ -14,12 +14,13 @@ from reservesvc.bookings import postgres_bookings, postgres_database, postgres_t
 from reservesvc.bookings.postgres import PostgresBookingStore
 from reservesvc.bookings.postgres_database import ATTEMPTS, Patience
 from reservesvc.bookings.postgres_errors import sentence
-from reservesvc.bookings.postgres_transaction import Session
-from reservesvc.domain.booking import Booking, BookingQuery
+from reservesvc.bookings.postgres_transaction import Session, Work
+from reservesvc.domain.booking import BookingQuery
 from reservesvc.domain.outcomes import Booked, Changed, FenceMoved, Taken
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 from tests.bookings.builders import at, booking, project
 from tests.bookings.conftest import PATIENT
+from tests.bookings.functions import gate, until_waiting
 from tests.faults.proxy import FaultProxy
 from tests.postgres import Databases, PostgresServer
 
@@ -31,6 +32,10 @@ IN_TRANSACTION = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'reservesvc' AND state <> 'idle'
 """
+RAISE_SETTINGS = "UPDATE settings_version SET version = version + 1"
+END_WAITING = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+)
 LOCK_ROOM = "SELECT FROM resource_fences WHERE resource_id = 'room-1' FOR UPDATE"
 
 Opening = Callable[..., Awaitable[PostgresBookingStore]]
@@ -113,31 +118,47 @@ def before_commit(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) ->
     monkeypatch.setattr(postgres_transaction, "_commit", acting)
 
 
+def before_booking(monkeypatch: pytest.MonkeyPatch, fail: Callable[[], object]) -> None:
+    """Do `fail` once, when the next statement that books is about to be sent."""
+    act, failures = postgres_transaction.act, [fail]
+
+    async def acting(session: Session, work: Work[object], until_s: float) -> object:
+        while failures:
+            # Once for nothing, so that the statement is prepared and costs one round trip.
+            await session.execute("BEGIN")
+            await work(session)
+            await session.execute("ROLLBACK")
+            failures.pop()()
+        return await act(session, work, until_s)
+
+    monkeypatch.setattr(postgres_transaction, "act", acting)
+
+
 async def count_of(databases: Databases, database: str) -> int:
     """Return how many bookings there are, asked past the store."""
     ((count,),) = await databases.rows(database, "SELECT count(*) FROM bookings")
     return int(count)
 
 
-# --- The answer to COMMIT is lost.
+# --- The answer is lost.
 
 
-async def test_a_lost_answer_to_commit_is_resolved_by_looking(
+async def test_a_lost_answer_is_resolved_by_looking(
     store: PostgresBookingStore,
     proxy: FaultProxy,
     monkeypatch: pytest.MonkeyPatch,
     databases: Databases,
     database: str,
 ) -> None:
-    """The commit was made, its answer cut off: the caller is told the booking, as new."""
+    """It was booked, the answer cut off: the caller is told the booking, as new."""
     draft = booking()
-    before_commit(monkeypatch, lambda: proxy.cut_reply(0))
+    before_booking(monkeypatch, lambda: proxy.cut_reply(0))
     assert await store.book(draft, 0, None) == Booked(booking=draft)
     assert proxy.connections > 1
     assert await count_of(databases, database) == 1
 
 
-async def test_a_commit_that_never_arrived_is_made_up_for(
+async def test_a_booking_that_never_arrived_is_made_up_for(
     store: PostgresBookingStore,
     proxy: FaultProxy,
     monkeypatch: pytest.MonkeyPatch,
@@ -146,7 +167,7 @@ async def test_a_commit_that_never_arrived_is_made_up_for(
 ) -> None:
     """The connection was gone before: nothing stands, so the booking is made now."""
     draft = booking()
-    before_commit(monkeypatch, proxy.reset)
+    before_booking(monkeypatch, proxy.reset)
     assert await store.book(draft, 0, None) == Booked(booking=draft)
     assert await count_of(databases, database) == 1
 
@@ -161,19 +182,19 @@ async def test_what_nobody_can_look_at_is_unknown(
         proxy.cut_reply(0)
         proxy._refuses = True
 
-    before_commit(monkeypatch, cut_and_refuse)
+    before_booking(monkeypatch, cut_and_refuse)
     with pytest.raises(OutcomeUnknownError):
         await store.book(draft, 0, None)
     proxy.heal()
     assert await store.book(draft, 0, None) == Booked(booking=draft, repeated=True)
 
 
-async def test_a_stalled_commit_is_unknown_in_good_time(
+async def test_a_stalled_booking_is_unknown_in_good_time(
     store: PostgresBookingStore, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No answer at all: the call ends within its limit and says that it does not know."""
     draft = booking()
-    before_commit(monkeypatch, proxy.stall)
+    before_booking(monkeypatch, proxy.stall)
     began_s = time.monotonic()
     with pytest.raises(OutcomeUnknownError):
         await store.book(draft, 0, None)
@@ -184,43 +205,57 @@ async def test_a_stalled_commit_is_unknown_in_good_time(
 
 @pytest.mark.parametrize(("end", "stands"), [("COMMIT", "first"), ("ROLLBACK", "second")])
 async def test_looking_waits_for_the_attempt_to_end(
-    opening: Opening, databases: Databases, database: str, end: str, stands: str
+    databases: Databases, database: str, end: str, stands: str
 ) -> None:
     """While the first attempt is still open, nobody guesses: its lock is waited for."""
-    store = await opening(PATIENT)
     first = booking(what="first")
     second = msgspec.structs.replace(first, what="second")
-    attempt = await asyncpg.connect(databases.of(database))
+    attempt, looker = [await asyncpg.connect(databases.of(database)) for _ in range(2)]
     await attempt.execute("BEGIN")
     await postgres_bookings.book(attempt, first, 0, None)
-    looking = asyncio.create_task(
-        store._database.write(
-            lambda session: postgres_bookings.book_again(session, second, 0, None)
-        )
-    )
+    looking = asyncio.create_task(postgres_bookings.book(looker, second, 0, None, is_again=True))
     await until(databases, database, WAITING, 1)
     await attempt.execute(end)
     answer = await looking
     await attempt.close()
+    await looker.close()
     assert isinstance(answer, Booked)
     assert (answer.booking.what, answer.repeated) == (stands, False)
     assert await count_of(databases, database) == 1
 
 
+async def test_an_attempt_that_arrives_after_all_books_nothing(
+    store: PostgresBookingStore, databases: Databases, database: str
+) -> None:
+    """Once its repeat was refused, an attempt that was lost on its way finds a moved fence.
+
+    Even where what was in the way has gone: nobody waits for its answer any more.
+    """
+    lost, faster = booking(), booking()
+    await store.book(faster, 0, None)
+    looker = await asyncpg.connect(databases.of(database))
+    assert await postgres_bookings.book(looker, lost, 0, None, is_again=True) == Taken(by="booked")
+    await looker.close()
+    await store.change_state(faster, "cancelled", 1, None)
+    assert await store.book(lost, 0, None) == FenceMoved()
+    assert isinstance(await store.book(lost, 1, None), Booked)
+
+
 async def test_looking_may_find_that_another_was_faster(
     opening: Opening, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The commit never arrived and the slot went to another meanwhile: taken, for certain."""
+    """The booking never arrived and the slot went to another meanwhile: taken, for certain."""
     store, other = await opening(), await opening()
     lost, faster = booking(), booking()
-    inner = postgres_bookings.book_again
+    book = postgres_bookings.book
 
-    async def after_another(*arguments: Any) -> object:
-        await other.book(faster, 0, None)
-        return await inner(*arguments)
+    async def after_another(*arguments: Any, is_again: bool = False) -> object:
+        if is_again:
+            await other.book(faster, 0, None)
+        return await book(*arguments, is_again=is_again)
 
-    monkeypatch.setattr(postgres_bookings, "book_again", after_another)
-    before_commit(monkeypatch, proxy.reset)
+    monkeypatch.setattr(postgres_bookings, "book", after_another)
+    before_booking(monkeypatch, proxy.reset)
     assert await store.book(lost, 0, None) == Taken(by="booked")
     assert await store.booking(lost.id) is None
     assert await store.booking(faster.id) == faster
@@ -269,26 +304,43 @@ async def test_a_commit_that_was_a_rollback_is_no_booking(store: PostgresBooking
 
 
 async def test_a_connection_lost_before_commit_changed_nothing(
-    store: PostgresBookingStore,
-    proxy: FaultProxy,
-    monkeypatch: pytest.MonkeyPatch,
-    databases: Databases,
-    database: str,
+    store: PostgresBookingStore, proxy: FaultProxy
 ) -> None:
     """It is a definite refusal, and the next call has a connection that works."""
-    counted = postgres_bookings._occupancy
+    before = await store.settings_version()
 
-    async def cut(*arguments: object) -> object:
-        monkeypatch.setattr(postgres_bookings, "_occupancy", counted)
+    async def cut(session: Session) -> None:
+        await session.execute(RAISE_SETTINGS)
         proxy.reset()
-        return await counted(*arguments)  # type: ignore[arg-type]  # what book gives it
+        await session.execute(RAISE_SETTINGS)
 
-    monkeypatch.setattr(postgres_bookings, "_occupancy", cut)
     with pytest.raises(UnavailableError) as caught:
-        await store.book(booking(), 0, None)
+        await store._database.write(cut)
     assert type(caught.value) is UnavailableError
-    assert await count_of(databases, database) == 0
-    assert isinstance(await store.book(booking(), 0, None), Booked)
+    assert await store.settings_version() == before
+
+
+async def test_what_the_server_refuses_is_certain(
+    store: PostgresBookingStore, databases: Databases, database: str
+) -> None:
+    """A statement that the server ends with an error was undone, and nobody has to look."""
+    await databases.rows(database, "ALTER TABLE bookings ADD CHECK (what <> 'never')")
+    with pytest.raises(UnavailableError, match="breaks one of its rules") as caught:
+        await store.book(booking(what="never"), 0, None)
+    assert type(caught.value) is UnavailableError
+
+
+async def test_a_session_that_the_server_ends_is_in_doubt(
+    store: PostgresBookingStore, databases: Databases, database: str
+) -> None:
+    """Ended at a lock, or after its commit, sound the same (FATAL): so it is looked."""
+    draft = booking()
+    async with locked(databases, database) as other:
+        asked = asyncio.create_task(store.book(draft, 0, None))
+        await until(databases, database, WAITING, 1)
+        await databases.rows(database, END_WAITING)
+        await other.execute("ROLLBACK")
+        assert await asked == Booked(booking=draft)
 
 
 async def test_a_stalled_database_is_unavailable_in_good_time(
@@ -334,28 +386,27 @@ async def test_a_lock_is_not_waited_for_longer_than_told(
     assert isinstance(await store.book(booking(), 0, None), Booked)
 
 
-async def test_a_paused_server_loses_its_locks(
-    opening: Opening, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_paused_server_loses_its_locks(opening: Opening) -> None:
     """Who stops in the middle of a transaction is thrown out, and another server books."""
     paused, other = await opening(), await opening(PATIENT)
-    counted = postgres_bookings._occupancy
     stopped, goes_on = asyncio.Event(), asyncio.Event()
+    await other.snapshot("room-1", 0)
 
-    async def pause(*arguments: object) -> object:
-        monkeypatch.setattr(postgres_bookings, "_occupancy", counted)
+    async def pause(session: Session) -> None:
+        await session.fetchrow(LOCK_ROOM)
         stopped.set()
         await goes_on.wait()
-        return await counted(*arguments)  # type: ignore[arg-type]  # what book gives it
+        await session.execute(RAISE_SETTINGS)
 
-    monkeypatch.setattr(postgres_bookings, "_occupancy", pause)
-    lost = asyncio.create_task(paused.book(booking(), 0, None))
+    before = await other.settings_version()
+    lost = asyncio.create_task(paused._database.write(pause))
     await stopped.wait()
-    assert isinstance(await other.book(booking(), 0, None), Booked)
+    assert isinstance(await other.book(booking(), 1, None), Booked)
     goes_on.set()
     with pytest.raises(UnavailableError):
         await lost
-    assert await paused.book(booking(), 0, None) == Taken(by="booked")
+    assert await paused.book(booking(), 1, None) == Taken(by="booked")
+    assert await other.settings_version() == before
 
 
 @pytest.mark.parametrize(
@@ -439,10 +490,13 @@ async def test_more_callers_than_connections_queue(opening: Opening) -> None:
 async def test_a_caller_cancelled_at_a_lock_leaves_a_clean_pool(
     opening: Opening, databases: Databases, database: str
 ) -> None:
-    """The only connection can be used again at once, and no session stays in a transaction."""
-    store = await opening(PATIENT, pool_max=1)
+    """The only connection can be used again at once, and no session stays in a transaction.
+
+    What was sent is not taken back: it is booked once the lock is free, and a repeat finds it.
+    """
+    store, draft = await opening(PATIENT, pool_max=1), booking()
     async with locked(databases, database) as other:
-        waiting = asyncio.create_task(store.book(booking(), 0, None))
+        waiting = asyncio.create_task(store.book(draft, 0, None))
         await until(databases, database, WAITING, 1)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -450,21 +504,21 @@ async def test_a_caller_cancelled_at_a_lock_leaves_a_clean_pool(
         assert isinstance(await store.book(booking(resource_id="room-2"), 0, None), Booked)
         await other.execute("ROLLBACK")
     await until(databases, database, IN_TRANSACTION, 0)
-    assert isinstance(await store.book(booking(), 0, None), Booked)
+    assert await store.book(draft, 0, None) == Booked(booking=draft, repeated=True)
     assert await count_of(databases, database) == 2
 
 
-async def test_a_caller_cancelled_while_committing_leaves_a_clean_pool(
+async def test_a_caller_cancelled_while_booking_leaves_a_clean_pool(
     opening: Opening,
     proxy: FaultProxy,
     monkeypatch: pytest.MonkeyPatch,
     databases: Databases,
     database: str,
 ) -> None:
-    """The booking stands, for COMMIT was sent; a repeat finds it on a connection that works."""
+    """The booking stands, for it was sent; a repeat finds it on a connection that works."""
     store = await opening(PATIENT, pool_max=1)
     draft = booking()
-    before_commit(monkeypatch, proxy.stall)
+    before_booking(monkeypatch, proxy.stall)
     committing = asyncio.create_task(store.book(draft, 0, None))
     await until(databases, database, "SELECT count(*) FROM bookings", 1)
     committing.cancel()
@@ -495,6 +549,8 @@ async def test_a_caller_cancelled_while_rolling_back_leaves_a_clean_pool(
 ) -> None:
     """A refusal whose caller went away is one all the same; the connection is not lent again."""
     store = await opening(PATIENT, pool_max=1)
+    first = booking()
+    await store.book(first, 0, None)
     rolls_back = asyncio.Event()
     roll_back = postgres_transaction._roll_back
 
@@ -504,7 +560,7 @@ async def test_a_caller_cancelled_while_rolling_back_leaves_a_clean_pool(
         await roll_back(session)
 
     monkeypatch.setattr(postgres_transaction, "_roll_back", stalled)
-    refused = asyncio.create_task(store.book(booking(), 7, None))
+    refused = asyncio.create_task(store.change_state(first, "cancelled", 7, None))
     async with asyncio.timeout(10):
         await rolls_back.wait()
     refused.cancel()
@@ -512,7 +568,7 @@ async def test_a_caller_cancelled_while_rolling_back_leaves_a_clean_pool(
         await refused
     monkeypatch.setattr(postgres_transaction, "_roll_back", roll_back)
     proxy.heal()
-    assert isinstance(await store.book(booking(), 0, None), Booked)
+    assert await store.booking(first.id) == first
 
 
 async def test_a_caller_cancelled_in_the_queue_changes_nothing(
@@ -547,12 +603,24 @@ async def test_what_fails_is_undone_before_the_connection_goes_back(
     assert await databases.rows(database, "SELECT count(*) FROM resource_fences") == [(0,)]
 
 
-async def test_a_refusal_is_rolled_back(
-    store: PostgresBookingStore, databases: Databases, database: str
-) -> None:
-    """An answer that changes nothing leaves not even the row that was locked for it."""
-    assert await store.book(booking(), 7, None) == FenceMoved()
-    assert await databases.rows(database, "SELECT count(*) FROM resource_fences") == [(0,)]
+async def test_a_refusal_waits_for_no_disk(databases: Databases, database: str) -> None:
+    """An answer that changes nothing is not flushed; one that moves the fence is."""
+    for is_again, flushes in ((False, "off"), (True, "on")):
+        connection = await asyncpg.connect(databases.of(database))
+        await connection.execute("BEGIN")
+        answer = await postgres_bookings.book(connection, booking(), 7, None, is_again=is_again)
+        assert answer == FenceMoved()
+        assert await connection.fetchval("SHOW synchronous_commit") == flushes
+        await connection.close()
+
+
+async def test_a_booking_waits_for_the_disk(databases: Databases, database: str) -> None:
+    """What a refusal may do without, an acknowledged booking never does."""
+    connection = await asyncpg.connect(databases.of(database))
+    await connection.execute("BEGIN")
+    assert isinstance(await postgres_bookings.book(connection, booking(), 0, None), Booked)
+    assert await connection.fetchval("SHOW synchronous_commit") == "on"
+    await connection.close()
 
 
 async def test_a_closed_store_is_unavailable(store: PostgresBookingStore) -> None:
@@ -617,62 +685,60 @@ async def test_calls_are_observed(databases: Databases, database: str) -> None:
 # --- The server dies.
 
 
-async def killed_while(
-    store: PostgresBookingStore,
-    draft: Booking,
-    server: PostgresServer,
-    monkeypatch: pytest.MonkeyPatch,
-    where: str,
-) -> Exception:
-    """Book, with the server killed as `where` begins; return what is raised."""
-    inner = getattr(postgres_bookings, where)
-
-    async def kill(*arguments: object) -> object:
-        monkeypatch.setattr(postgres_bookings, where, inner)
-        server.kill()
-        return await inner(*arguments)
-
-    monkeypatch.setattr(postgres_bookings, where, kill)
-    with pytest.raises(UnavailableError) as caught:
-        await store.book(draft, 0, None)
-    return caught.value
+STEPS = ("SELECT own.fence", "INSERT INTO bookings (", "RETURN 'booked'")
+"""where `book` is about to lock, to insert, and to commit"""
 
 
-@pytest.mark.parametrize("where", ["_locked_fence", "_occupancy", "_inserted", "_raise_longest"])
-async def test_a_server_killed_in_a_transaction_books_nothing(
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_server_killed_while_it_books_is_unknown(
     opening: Opening,
     postgres_server: PostgresServer,
-    monkeypatch: pytest.MonkeyPatch,
-    where: str,
+    databases: Databases,
+    database: str,
+    step: str,
 ) -> None:
-    """Wherever before COMMIT: a definite refusal; what was acknowledged stands after."""
-    store = await opening()
+    """Wherever before the commit: nobody can know; what was acknowledged stands after.
+
+    Nothing of the one that was not is there, and a repeat books it once.
+    """
+    store = await opening(PATIENT)
     kept, lost = at(60, 70), booking()
     assert isinstance(await store.book(kept, 0, None), Booked)
-    error = await killed_while(store, lost, postgres_server, monkeypatch, where)
-    assert type(error) is UnavailableError
-    with pytest.raises(UnavailableError):
-        await store.ping()
-    postgres_server.start()
+    async with gate(databases, database, step):
+        asked = asyncio.create_task(store.book(lost, 0, None))
+        await until_waiting(databases, database, 1)
+        postgres_server.kill()
+        with pytest.raises(OutcomeUnknownError):
+            await asked
+        with pytest.raises(UnavailableError):
+            await store.ping()
+        postgres_server.start()
     assert await store.booking(lost.id) is None
     assert await store.booking(kept.id) == kept
     assert await store.book(lost, 0, None) == Booked(booking=lost)
 
 
-async def test_a_server_killed_at_commit_is_unknown(
-    opening: Opening, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+async def test_a_server_killed_after_the_commit_is_unknown(
+    opening: Opening,
+    postgres_server: PostgresServer,
+    proxy: FaultProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    databases: Databases,
+    database: str,
 ) -> None:
-    """Killed before it saw COMMIT, which nobody can know: unknown, and a repeat books once."""
-    store = await opening()
+    """Killed before its answer arrived, which nobody can know: unknown, and a repeat finds it."""
+    store = await opening(PATIENT)
     draft = booking()
-    before_commit(monkeypatch, postgres_server.kill)
+    before_booking(monkeypatch, proxy.stall)
+    asked = asyncio.create_task(store.book(draft, 0, None))
+    await until(databases, database, "SELECT count(*) FROM bookings", 1)
+    postgres_server.kill()
+    proxy.refuse()
     with pytest.raises(OutcomeUnknownError):
-        await store.book(draft, 0, None)
+        await asked
+    proxy.heal()
     postgres_server.start()
-    answer = await store.book(draft, 0, None)
-    assert isinstance(answer, Booked)
-    assert answer.booking == draft
-    assert (await store.bookings(BookingQuery()))[1] == 1
+    assert await store.book(draft, 0, None) == Booked(booking=draft, repeated=True)
 
 
 async def test_a_restarted_server_is_used_at_once(

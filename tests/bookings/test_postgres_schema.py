@@ -25,6 +25,7 @@ SAFE = Facts(
     is_bounded=True,
     is_standby=False,
     is_read_only=False,
+    isolation="read committed",
     has_extension=True,
     has_constraint=True,
 )
@@ -173,6 +174,7 @@ def test_a_safe_database_has_no_problem() -> None:
         ("is_bounded", False, "could keep its locks for ever"),
         ("is_standby", True, "is a standby"),
         ("is_read_only", True, "is read-only"),
+        ("isolation", "serializable", "isolation is not READ COMMITTED"),
         ("has_extension", False, "btree_gist is missing"),
         ("has_constraint", False, "bookings_exclusive is missing"),
     ],
@@ -239,6 +241,17 @@ async def test_a_limit_that_did_not_arrive_is_noticed(
     assert "could keep its locks for ever" in await refusal(databases.of(database))
     await databases.rows(database, f'ALTER DATABASE "{database}" SET {limit} = 800')
     await (await PostgresBookingStore.open(databases.of(database))).close()
+
+
+async def test_an_isolation_that_did_not_arrive_is_noticed(
+    databases: Databases, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database with another default is served all the same, unless a pooler is in between."""
+    default = f'ALTER DATABASE "{database}" SET default_transaction_isolation = serializable'
+    await databases.rows(database, default)
+    await (await PostgresBookingStore.open(databases.of(database))).close()
+    monkeypatch.setattr(Patience, "server_settings", lambda _: {})
+    assert "isolation is not READ COMMITTED" in await refusal(databases.of(database))
 
 
 async def test_an_index_that_is_not_valid_guards_nothing(
