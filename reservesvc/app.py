@@ -84,12 +84,12 @@ async def application_of(
     pipeline = Pipeline(
         embedded.url if embedded else redis_url,
         config.deadline_ms / 1000,
-        partial(metrics.observe, "redis"),
+        metrics.dependency("redis"),
     )
     reservations = RedisReservations(pipeline, Keys(config.key_prefix), ids, _times(config))
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(pipeline.close)
-        bookings = await open_bookings(config, partial(metrics.observe, "store"))
+        bookings = await open_bookings(config, metrics.dependency("store"))
         stack.push_async_callback(bookings.close)
         settings = CachedSettings(bookings)
         await stack.enter_async_context(_running(settings.run()))

@@ -6,7 +6,7 @@ every request costs several times that.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -90,9 +90,9 @@ class Metrics(Collector):
         """Count how a verb of the flow ended."""
         self._reservations[verb, outcome] += 1
 
-    def observe(self, dependency: str, duration_s: float) -> None:
-        """Count what one call of a dependency (`redis`, `store`) took."""
-        self._dependencies[dependency].observe(duration_s)
+    def dependency(self, name: str) -> Callable[[float], None]:
+        """Return what counts how many seconds a call of a dependency (`redis`, `store`) took."""
+        return self._dependencies[name].observe
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format (`CONTENT_TYPE`)."""

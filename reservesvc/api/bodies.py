@@ -4,6 +4,7 @@ import asyncio
 
 from aiohttp import hdrs, web
 
+from reservesvc.api.connection import WholeRequest
 from reservesvc.api.problems import Problem, RefusedError
 
 READING_SHARE = 0.5
@@ -17,10 +18,14 @@ def at_hand(request: web.BaseRequest, bytes_max: int) -> bytes | None:
         RefusedError: as `arriving`.
 
     """
-    content = request.content
-    if not content.is_eof() or hdrs.CONTENT_ENCODING in request.headers:
+    if hdrs.CONTENT_ENCODING in request.headers:
         return None
-    body = content.read_nowait(-1)
+    if isinstance(request, WholeRequest):
+        body = request.body()
+    elif request.content.is_eof():
+        body = request.content.read_nowait(-1)
+    else:
+        return None
     if len(body) > bytes_max:
         raise RefusedError(_too_large(bytes_max))
     return body

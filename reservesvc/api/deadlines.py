@@ -8,7 +8,7 @@ cancelled.
 
 import asyncio
 from collections import deque
-from typing import Any, cast
+from typing import Any
 
 Bucket = set[asyncio.Task[Any]]
 STEPS = 20
@@ -33,7 +33,7 @@ class Deadlines:
             self._is_ticking = True
             self._loop.call_later(self._step_s, self._tick)
         # With the loop named: asking for the running one costs a system call in Python 3.11.
-        task = cast("asyncio.Task[Any]", asyncio.current_task(self._loop))
+        task: Any = asyncio.current_task(self._loop)
         bucket = self._buckets[-1]
         bucket.add(task)
         return task, bucket

@@ -4,7 +4,7 @@ The compiled decoder does the work. Only what it refuses is looked at again, fie
 to name everything that is wrong at once.
 """
 
-from typing import Any, Generic, NamedTuple, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 
@@ -38,11 +38,8 @@ _ACTUAL: dict[type, str] = {
 _decode_any = msgspec.json.Decoder().decode
 
 
-class Decoded(NamedTuple, Generic[T]):
-    """A decoded body: a field that was wrong is absent, and named in `errors`."""
-
-    value: T
-    errors: Errors
+Decoded = tuple[T, Errors]
+"""what a body says, and what was wrong: a wrong field is absent, and named in the errors"""
 
 
 class Decoder(Generic[T]):
@@ -75,7 +72,7 @@ class Decoder(Generic[T]):
         # JSON can say NUL in this one way only (RFC 8259 section 7); databases choke on it.
         if _BACKSLASH in body and _NUL_ESCAPED in body:
             value, errors = _without_nul(self._schema, as_object(body), errors)
-        return Decoded(value, errors)
+        return value, errors
 
 
 def as_object(body: bytes) -> dict[str, Any]:

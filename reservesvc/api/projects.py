@@ -84,9 +84,9 @@ def slug_of(name: str) -> str:
 
 
 async def _new(call: Call) -> Project:
-    decoded = await call.decode(schemas.PROJECT)
-    if decoded.value.name is None:
-        decoded.errors.setdefault("name", [f"name {REQUIRED}"])
+    body, errors = decoded = await call.decode(schemas.PROJECT)
+    if body.name is None:
+        errors.setdefault("name", [f"name {REQUIRED}"])
     fresh = Project(id=call.stores.ids.uuid(), name="", slug="")
     return _changed(fresh, decoded, call.limits.duration_s_max)
 

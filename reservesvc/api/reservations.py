@@ -26,7 +26,8 @@ async def reserve(call: Call) -> Reply:
     call.verb = "reserve"
     decoded = call.decode_at_hand(schemas.RESERVE) or await call.decode(schemas.RESERVE)
     wish = wishes.to_reserve(decoded)
-    outcome = await flow_reserve.reserve(call.stores, call.limits, wish, call.idempotency())
+    context, key = call.context, call.idempotency()
+    outcome = await flow_reserve.reserve(context.stores, context.limits, wish, key)
     if isinstance(outcome, Reserved):
         call.outcome = "replayed" if outcome.replayed else "reserved"
         headers = REPLAYED if outcome.replayed else None

@@ -11,7 +11,7 @@ from msgspec import Struct
 from reservesvc.api.decoding import Decoder
 
 
-class SlotBody(Struct, kw_only=True):
+class SlotBody(Struct, kw_only=True, gc=False):
     """What reserving and booking have in common."""
 
     start: str | None = None

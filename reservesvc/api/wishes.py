@@ -33,7 +33,7 @@ def to_reserve(decoded: Decoded[ReserveBody]) -> Wish:
 
 def to_book(decoded: Decoded[BookBody]) -> Wish:
     """Return what `POST /v2/bookings` asks for."""
-    body, errors = decoded[0], _flat(decoded.errors)
+    body, errors = decoded[0], _flat(decoded[1])
     wish = _wish(body, _slot(body, errors), errors)
     wish.reservation_id = body.reservation_id
     wish.meta = body.meta

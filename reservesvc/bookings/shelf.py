@@ -44,7 +44,10 @@ class Shelf(Generic[T]):
 
         """
         entry = self._entries.get(key)
-        if entry is not None and self._serves(entry):
+        # No request need wait for a store of which the last refresh found that it is down.
+        if entry is not None and (
+            entry.generation == self._generation or not self.is_store_reachable
+        ):
             return entry.value
         try:
             return await self._loaded(key)
@@ -52,10 +55,6 @@ class Shelf(Generic[T]):
             if entry is None:
                 raise
             return entry.value
-
-    def _serves(self, entry: _Entry[T]) -> bool:
-        # No request need wait for a store of which the last refresh found that it is down.
-        return entry.generation == self._generation or not self.is_store_reachable
 
     def forget(self) -> None:
         """Read every value anew from now on."""

@@ -14,7 +14,7 @@ EndState = Literal["expired", "released", "converted"]
 Blocker = Literal["reserved", "booked"]
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class Outcome(Struct, frozen=True, kw_only=True, gc=False):
     """An expected end of a verb."""
 
 

@@ -8,7 +8,7 @@ parse what callers sent:
 """
 
 import re
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import msgspec
 
@@ -20,7 +20,7 @@ _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
-class ReservationId(NamedTuple):
+class ReservationId(msgspec.Struct, frozen=True, gc=False):
     """`<resource id>.<ULID>`: opaque to clients, enough for us to find the Redis key.
 
     ULID: github.com/ulid/spec, in its canonical upper case.
@@ -55,7 +55,7 @@ def numbered(ulid: str, number: int) -> str:
     return f"{ulid[:-2]}{_DIGITS[number // 32]}{_DIGITS[number % 32]}"
 
 
-class Details(msgspec.Struct, frozen=True, kw_only=True):
+class Details(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the caller wants the slot for; decides nothing about who gets it."""
 
     id: str
@@ -74,7 +74,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Details).decode
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
+class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request for a slot that passed every check that needs no Redis."""
 
     id: ReservationId
@@ -86,7 +86,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """the JSON form from `start` on: what is known before Redis says when"""
 
 
-class Reservation(msgspec.Struct, frozen=True, kw_only=True):
+class Reservation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A reservation as Redis held it at `now_ms`."""
 
     id: ReservationId

@@ -31,7 +31,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """how long a hand-off that started in time may take to finish"""
 
 
-class Wish(Struct, kw_only=True):
+class Wish(Struct, kw_only=True, gc=False):
     """The fields of a request, each as sent or None; `errors` holds what decoding found."""
 
     resource_id: str | None = None
@@ -57,7 +57,7 @@ class Wish(Struct, kw_only=True):
         self.errors.setdefault(name, [f"{name} {rule}"])
 
 
-class Terms(Struct, frozen=True, kw_only=True):
+class Terms(Struct, frozen=True, kw_only=True, gc=False):
     """A completed wish: every field that a claim or a booking needs."""
 
     resource_id: str
@@ -97,12 +97,13 @@ def complete(
     if wish.errors:
         return None
     project_duration_s = project.reservation_time if project else None
+    most_s = limits.duration_s_max
     duration_s = wish.duration_s or project_duration_s or DEFAULT_DURATION_S
     return Terms(
         resource_id=wish.resource_id or "",
         start_ms=wish.start_ms or 0,
         end_ms=wish.end_ms or 0,
-        duration_s=min(duration_s, limits.duration_s_max),
+        duration_s=min(most_s, duration_s),  # `min` costs more than this
         quantity=wish.quantity or 1,
         what=what,
         where=where,

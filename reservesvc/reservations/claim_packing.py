@@ -36,12 +36,16 @@ class ClaimPacking:
         resource_id = claim.id.resource_id
         before, after = self._around_ulid.get(resource_id) or self._learnt(resource_id)
         keys = f"{before}{claim.id.ulid}{after}".encode()
-        start, end, document = str(claim.start_ms), str(claim.end_ms), claim.document
-        front = (
-            f"${len(start)}\r\n{start}\r\n${len(end)}\r\n{end}\r\n{_number(claim.quantity)}"
-            f"{_number(capacity)}{_number(claim.duration_ms)}${len(document)}\r\n"
+        arguments = b"%b%b%b%b%b$%d\r\n%b%b" % (
+            _number(claim.start_ms),
+            _number(claim.end_ms),
+            _number(claim.quantity),
+            _number(capacity),
+            _number(claim.duration_ms),
+            len(claim.document),
+            claim.document,
+            self._after_document,
         )
-        arguments = b"".join((front.encode(), document, self._after_document))
         if idempotency is None:
             return Packed(4, keys, 9, arguments)
         keys += bulk(self._keys.idempotency(resource_id, idempotency.digest))
@@ -61,7 +65,7 @@ class ClaimPacking:
         return known
 
 
-@lru_cache(4096)
-def _number(value: int) -> str:
-    """Return a number packed: quantities, capacities and durations are mostly the same few."""
-    return bulk(value).decode()
+@lru_cache(8192)
+def _number(value: int) -> bytes:
+    """Return a number packed: quantities, durations and times are mostly the same few."""
+    return bulk(value)

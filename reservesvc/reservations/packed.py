@@ -12,7 +12,7 @@ from msgspec import Struct
 Argument = str | bytes | int
 
 
-class Packed(Struct, frozen=True):
+class Packed(Struct, frozen=True, gc=False):
     """The keys and arguments of one script call; the connection puts its run between them."""
 
     keys_count: int

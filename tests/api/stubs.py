@@ -60,7 +60,9 @@ def a_reservation(reservation_id: ReservationId | None = None) -> Reservation:
     """Return a reservation with 30 seconds left."""
     if reservation_id is None:
         return granted(a_claim(ulid=RESERVATION_ID[-26:]), NOW_MS)
-    return granted(a_claim(resource_id=reservation_id[0], ulid=reservation_id[1]), NOW_MS)
+    return granted(
+        a_claim(resource_id=reservation_id.resource_id, ulid=reservation_id.ulid), NOW_MS
+    )
 
 
 class StubReservations(Scripted):

@@ -233,10 +233,10 @@ async def test_bad_fields_of_projects_and_resources(
 def test_the_slow_path_agrees_with_the_fast_one() -> None:
     """What the compiled decoder takes, going field by field reads the same."""
     good = BOOK | {"event": {"what": "W"}, "meta": {"a": [1]}, "quantity": 1}
-    fast = schemas.BOOK.decode(json.dumps(good).encode())
-    slow = schemas.BOOK.decode(json.dumps(good | {"graph": 5}).encode())
-    assert fast.errors == {}
-    assert slow.value == fast.value
+    fast, errors = schemas.BOOK.decode(json.dumps(good).encode())
+    slow, _ = schemas.BOOK.decode(json.dumps(good | {"graph": 5}).encode())
+    assert errors == {}
+    assert slow == fast
 
 
 def test_unknown_fields_must_be_utf_8_too() -> None:

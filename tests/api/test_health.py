@@ -96,7 +96,7 @@ def test_histograms_are_cumulative() -> None:
     """Each bucket counts what is at most its bound; sum and count go with them."""
     metrics = Metrics()
     for duration_s in (0.0, BOUNDS_S[0], 0.02, 9.0):
-        metrics.observe("redis", duration_s)
+        metrics.dependency("redis")(duration_s)
     found = samples(metrics.render().decode())
     name, redis = "reservesvc_dependency_duration_seconds", ("dependency", "redis")
     buckets = {

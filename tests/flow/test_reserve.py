@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 
 from reservesvc.domain.outcomes import Ended, Invalid, KeyReused, Reserved, Taken
 from reservesvc.domain.project import BookingDefaults, Project, Resource
+from reservesvc.domain.reservation import ReservationId
 from reservesvc.domain.wish import Limits
 from reservesvc.flow.read import live, read
 from reservesvc.flow.release import release
@@ -143,5 +144,5 @@ async def test_reading_a_reservation_that_never_was_says_expired(stores: Stores)
     """An id that could be one, and is none, cannot be told from one that lapsed."""
     outcome = await reserve(stores, LIMITS, a_wish(), None)
     assert isinstance(outcome, Reserved)
-    other = outcome.reservation.id._replace(ulid="0" * 26)
+    other = ReservationId(outcome.reservation.id.resource_id, "0" * 26)
     assert await read(stores, other) == Ended(state="expired")
