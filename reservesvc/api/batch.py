@@ -88,10 +88,12 @@ def _read(body: bytes) -> _Batch:
         RefusedError: 400, it is no JSON object; 422, it is no batch.
 
     """
-    as_object(body)
     try:
+        if not body.isascii():
+            body.decode()  # the typed decoder skips over unknown fields unread
         batch = _decode(body)
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        as_object(body)
         rule = f"must be a list of 1 to {ITEMS_MAX} objects, and mode a string"
         raise RefusedError(invalid({"reservations": [f"reservations {rule}"]})) from None
     errors = {}
