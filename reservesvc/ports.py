@@ -25,6 +25,7 @@ from reservesvc.domain.outcomes import (
     Live,
     NotFound,
     NotOpen,
+    Overtaken,
     Past,
     Pending,
     Released,
@@ -231,8 +232,13 @@ class BookingStore(Protocol):
         """Insert the project, or return the one its key made; None where the slug is taken."""
         ...
 
-    async def update_project(self, project: Project) -> Project | NotFound | None:
-        """Replace the project; None where another has its slug."""
+    async def update_project(
+        self, project: Project, seen: Project | None = None
+    ) -> Project | NotFound | Overtaken | None:
+        """Replace the project; None where another has its slug.
+
+        `Overtaken` where it is not as it was `seen`; None stands for however it is.
+        """
         ...
 
     async def delete_project(self, project_id: str) -> bool:
@@ -249,8 +255,10 @@ class BookingStore(Protocol):
         """Register the resource, or return the one its key made; None where the id is taken."""
         ...
 
-    async def update_resource(self, resource: Resource) -> Resource | NotFound:
-        """Replace the resource."""
+    async def update_resource(
+        self, resource: Resource, seen: Resource | None = None
+    ) -> Resource | NotFound | Overtaken:
+        """Replace the resource; `seen` as for a project."""
         ...
 
     async def delete_resource(self, resource_id: str) -> bool:
@@ -265,8 +273,16 @@ class BookingStore(Protocol):
         """Return the project."""
         ...
 
+    async def project_by_slug(self, slug: str) -> Project | None:
+        """Return the project that has the slug."""
+        ...
+
     async def resource(self, resource_id: str) -> Resource | None:
         """Return the resource, if it is registered."""
+        ...
+
+    async def registered(self, resource_ids: Sequence[str]) -> list[Resource]:
+        """Return those of the resources that are registered, in no order."""
         ...
 
     async def settings_version(self) -> int:

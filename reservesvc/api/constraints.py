@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from reservesvc.api.decoding import Errors
 from reservesvc.domain import times
 from reservesvc.domain.constraints import (
@@ -23,6 +25,8 @@ from reservesvc.domain.constraints import (
     Weekends,
 )
 
+FIELD = "availability_constraints"
+"""of projects and of resources"""
 COUNT_MAX = 500
 """how many constraints one list may have; every slot is compared with each"""
 _CLOCK = re.compile(r"([0-9]{1,2})(?::([0-9]{2}))?", re.ASCII)
@@ -139,6 +143,12 @@ def read(raw: Sequence[Any], name: str, errors: Errors) -> tuple[Constraint, ...
         return ()
     found = [_one(item, f"{name}.{place}", errors) for place, item in enumerate(raw)]
     return tuple(constraint for constraint in found if constraint is not None)
+
+
+def read_field(body: Struct, errors: Errors) -> dict[str, tuple[Constraint, ...]]:
+    """Return the field that constraints stand in, if the body has any; what is wrong as `read`."""
+    raw = getattr(body, FIELD)
+    return {FIELD: read(raw, FIELD, errors)} if isinstance(raw, list) else {}
 
 
 def _one(item: object, path: str, errors: Errors) -> Constraint | None:

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 
-from reservesvc.api.problems import Problem, RefusedError
+from reservesvc.api.problems import Problem, RefusedError, invalid
 
 T = TypeVar("T", bound=msgspec.Struct)
 Errors = dict[str, list[str]]
@@ -82,13 +82,31 @@ def as_object(body: bytes) -> dict[str, Any]:
         RefusedError: 400, the body is not a JSON object in UTF-8.
 
     """
-    try:
-        value = _decode_any(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RefusedError(_malformed(body, error)) from None
+    value = _any(body)
     if not isinstance(value, dict):
         raise RefusedError(_malformed(body, f"it is {_ACTUAL[type(value)]}"))
     return value
+
+
+def as_list(body: bytes) -> list[Any]:
+    """Return the JSON list that the body is.
+
+    Raises:
+        RefusedError: 400, the body is not JSON in UTF-8; 422, it is no list.
+
+    """
+    value = _any(body)
+    if not isinstance(value, list):
+        message = f"the body must be a list, not {_ACTUAL[type(value)]}"
+        raise RefusedError(invalid({"body": [message]}))
+    return value
+
+
+def _any(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON can say
+    try:
+        return _decode_any(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedError(_malformed(body, error)) from None
 
 
 def _by_field(schema: type[T], raw: dict[str, Any], prefix: str) -> tuple[T, Errors]:

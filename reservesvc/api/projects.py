@@ -3,22 +3,17 @@
 import re
 import unicodedata
 
-import msgspec
+from msgspec.structs import replace
 
-from reservesvc.api import changes, listing, render, replies, schemas
+from reservesvc.api import changes, listing, project_fields, render, replies, schemas
 from reservesvc.api.call import Call
-from reservesvc.api.decoding import Decoded, Errors
-from reservesvc.api.problems import Problem, RefusedError, invalid
+from reservesvc.api.problems import Problem
 from reservesvc.api.replies import Reply
-from reservesvc.api.schemas import DefaultsBody, ProjectBody
-from reservesvc.domain.graphs import GRAPHS
-from reservesvc.domain.outcomes import KeyReused, NotFound
-from reservesvc.domain.project import BookingDefaults, Project
+from reservesvc.domain.outcomes import KeyReused, NotFound, Overtaken
+from reservesvc.domain.project import Project
 from reservesvc.domain.wish import REQUIRED
 from reservesvc.ports import Idempotency
 
-SLUG_RULE = "must be 1 to 64 characters of a-z 0-9 - and begin and end with a letter or a digit"
-_SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
 _SLUG_ROOM = 50
 """how much of a slug its name may fill, so that a distinguishing ending still fits"""
 
@@ -41,7 +36,7 @@ async def create(call: Call) -> Reply:
 
 async def read(call: Call) -> Reply:
     """Return a project."""
-    return replies.data(render.project(await _stored(call)))
+    return replies.data(render.project(await stored(call)))
 
 
 async def find(call: Call) -> Reply:
@@ -54,13 +49,21 @@ async def find(call: Call) -> Reply:
 
 async def update(call: Call) -> Reply:
     """Change the fields of a project that the body has; the others stay as they are."""
-    decoded = await call.decode(schemas.PROJECT)
-    project = _changed(await _stored(call), decoded, call.limits.duration_s_max)
+    body, errors = decoded = await call.decode(schemas.PROJECT)
+    changes.check_kept(body, ("name", "slug"), errors)
+    seconds_max = call.limits.duration_s_max
+
+    async def attempt() -> Project | NotFound | Overtaken | str:
+        seen = await stored(call)
+        project = project_fields.changed(seen, decoded, seconds_max)
+        outcome = await call.stores.bookings.update_project(project, seen)
+        return project.slug if outcome is None else outcome
+
     with changes.to_settings(call.stores):
-        outcome = await call.stores.bookings.update_project(project)
+        outcome = await changes.repeatedly(attempt)
     match outcome:
-        case None:
-            return call.reject(_slug_taken(project.slug))
+        case str():
+            return call.reject(_slug_taken(outcome))
         case NotFound():
             return call.refuse(outcome)
         case _:
@@ -77,6 +80,18 @@ async def delete(call: Call) -> Reply:
     return replies.no_content()
 
 
+async def stored(call: Call) -> Project:
+    """Return the project that the path names.
+
+    Raises:
+        RefusedError: 404, there is none.
+
+    """
+    project_id = call.part("project_id")
+    project = await call.stores.bookings.project(project_id)
+    return changes.found(project, "Project", project_id)
+
+
 def slug_of(name: str) -> str:
     """Return the slug that follows from a project's name."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
@@ -85,10 +100,10 @@ def slug_of(name: str) -> str:
 
 async def _new(call: Call) -> Project:
     body, errors = decoded = await call.decode(schemas.PROJECT)
-    if body.name is None:
+    if not isinstance(body.name, str):
         errors.setdefault("name", [f"name {REQUIRED}"])
     fresh = Project(id=call.stores.ids.uuid(), name="", slug="")
-    return _changed(fresh, decoded, call.limits.duration_s_max)
+    return project_fields.changed(fresh, decoded, call.limits.duration_s_max)
 
 
 async def _insert(
@@ -99,55 +114,11 @@ async def _insert(
     if project.slug:
         return await store.create_project(project, key)
     slug = slug_of(project.name)
-    outcome = await store.create_project(msgspec.structs.replace(project, slug=slug), key)
+    outcome = await store.create_project(replace(project, slug=slug), key)
     if outcome is not None:
         return outcome
     distinct = f"{slug}-{project.id[:8]}"
-    return await store.create_project(msgspec.structs.replace(project, slug=distinct), key)
-
-
-async def _stored(call: Call) -> Project:
-    project_id = call.part("project_id")
-    project = await call.stores.bookings.project(project_id)
-    if project is None:
-        raise RefusedError(changes.not_found("Project", project_id))
-    return project
-
-
-def _changed(project: Project, decoded: Decoded[ProjectBody], duration_s_max: int) -> Project:
-    """Return the project with the fields that the body has.
-
-    Raises:
-        RefusedError: 422, naming every field that is wrong.
-
-    """
-    body, errors = decoded
-    _check(body, errors, duration_s_max)
-    if errors:
-        raise RefusedError(invalid(errors))
-    given = changes.given(body, "name", "slug", "reservation_time", "allow_double_bookings", "meta")
-    if body.booking is not None:
-        given["booking"] = _defaults(project.booking, body.booking)
-    return msgspec.structs.replace(project, **given)
-
-
-def _defaults(defaults: BookingDefaults, body: DefaultsBody) -> BookingDefaults:
-    given = changes.given(body, "graph", "what", "where", "description")
-    return msgspec.structs.replace(defaults, **given)
-
-
-def _check(body: ProjectBody, errors: Errors, duration_s_max: int) -> None:
-    if body.name is not None and not body.name.strip():
-        errors.setdefault("name", ["name must not be empty"])
-    if body.slug is not None and not _SLUG.fullmatch(body.slug):
-        errors.setdefault("slug", [f"slug {SLUG_RULE}"])
-    if body.reservation_time is not None and not 1 <= body.reservation_time <= duration_s_max:
-        rule = f"must be from 1 to {duration_s_max} seconds"
-        errors.setdefault("reservation_time", [f"reservation_time {rule}"])
-    graph = body.booking.graph if body.booking else None
-    if graph is not None and graph not in GRAPHS:
-        rule = f"must be one of: {', '.join(GRAPHS)}"
-        errors.setdefault("booking.graph", [f"booking.graph {rule}"])
+    return await store.create_project(replace(project, slug=distinct), key)
 
 
 def _slug_taken(slug: str) -> Problem:

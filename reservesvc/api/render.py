@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from msgspec.structs import asdict
+
+from reservesvc.api import constraints
 from reservesvc.domain import times
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.graphs import GRAPHS
@@ -56,19 +59,18 @@ def booking(value: Booking, resource: Resource) -> dict[str, Any]:
 
 def project(value: Project) -> dict[str, Any]:
     """Return a project."""
-    defaults = value.booking
     return {
         "id": value.id,
         "name": value.name,
         "slug": value.slug,
         "reservation_time": value.reservation_time,
         "allow_double_bookings": value.allow_double_bookings,
-        "booking": {
-            "graph": defaults.graph,
-            "what": defaults.what,
-            "where": defaults.where,
-            "description": defaults.description,
-        },
+        "availability": value.availability,
+        "availability_constraints": constraints.render(value.availability_constraints),
+        "booking": asdict(value.booking),
+        "resources": value.resources,
+        "customer_fields": value.customer_fields,
+        "ui": value.ui,
         "meta": value.meta,
         "created_at": times.render(value.created_ms),
         "updated_at": times.render(value.updated_ms),
@@ -83,6 +85,7 @@ def resource(value: Resource) -> dict[str, Any]:
         "timezone": value.timezone,
         "capacity": value.capacity,
         "email": value.email,
+        "availability_constraints": constraints.render(value.availability_constraints),
         "meta": value.meta,
         "created_at": times.render(value.created_ms),
         "updated_at": times.render(value.updated_ms),

@@ -1,17 +1,14 @@
 """`/v2/resources`: what is known of a resource beyond its id; capacity above all."""
 
-import functools
-import zoneinfo
-
 import msgspec
 
-from reservesvc.api import changes, listing, render, replies, schemas
+from reservesvc.api import changes, constraints, listing, render, replies, schemas, timezones
 from reservesvc.api.call import Call
 from reservesvc.api.decoding import Decoded, Errors
 from reservesvc.api.problems import Problem, RefusedError, invalid
 from reservesvc.api.replies import Reply
 from reservesvc.api.schemas import ResourceBody
-from reservesvc.domain.outcomes import KeyReused, NotFound
+from reservesvc.domain.outcomes import KeyReused, NotFound, Overtaken
 from reservesvc.domain.project import Resource
 from reservesvc.domain.slot import CAPACITY_MAX, RESOURCE_ID_RULE, is_resource_id
 from reservesvc.domain.wish import REQUIRED
@@ -51,10 +48,15 @@ async def find(call: Call) -> Reply:
 
 async def update(call: Call) -> Reply:
     """Change the fields of a resource that the body has; its id stays, as do the others."""
-    decoded = await call.decode(schemas.RESOURCE)
-    resource = _changed(await _stored(call), decoded)
+    body, errors = decoded = await call.decode(schemas.RESOURCE)
+    changes.check_kept(body, ("name",), errors)
+
+    async def attempt() -> Resource | NotFound | Overtaken:
+        seen = await _stored(call)
+        return await call.stores.bookings.update_resource(_changed(seen, decoded), seen)
+
     with changes.to_settings(call.stores):
-        outcome = await call.stores.bookings.update_resource(resource)
+        outcome = await changes.repeatedly(attempt)
     if isinstance(outcome, NotFound):
         return call.refuse(outcome)
     return replies.no_content()
@@ -73,7 +75,7 @@ async def delete(call: Call) -> Reply:
 async def _new(call: Call) -> Resource:
     decoded = await call.decode(schemas.RESOURCE)
     body, errors = decoded
-    if body.name is None:
+    if not isinstance(body.name, str):
         errors.setdefault("name", [f"name {REQUIRED}"])
     if body.id is not None and not is_resource_id(body.id):
         errors.setdefault("id", [f"id {RESOURCE_ID_RULE}"])
@@ -83,9 +85,7 @@ async def _new(call: Call) -> Resource:
 async def _stored(call: Call) -> Resource:
     resource_id = _resource_id(call)
     resource = await call.stores.bookings.resource(resource_id)
-    if resource is None:
-        raise RefusedError(changes.not_found("Resource", resource_id))
-    return resource
+    return changes.found(resource, "Resource", resource_id)
 
 
 def _resource_id(call: Call) -> str:
@@ -103,29 +103,22 @@ def _changed(resource: Resource, decoded: Decoded[ResourceBody]) -> Resource:
         RefusedError: 422, naming every field that is wrong.
 
     """
-    body, errors = decoded
+    body, errors = decoded[0], dict(decoded[1])
     _check(body, errors)
+    values = changes.given(body, resource) | constraints.read_field(body, errors)
     if errors:
         raise RefusedError(invalid(errors))
-    given = changes.given(body, "name", "timezone", "capacity", "email", "meta")
-    return msgspec.structs.replace(resource, **given)
+    return msgspec.structs.replace(resource, **values | {"id": resource.id})
 
 
 def _check(body: ResourceBody, errors: Errors) -> None:
-    if body.name is not None and not body.name.strip():
+    if isinstance(body.name, str) and not body.name.strip():
         errors.setdefault("name", ["name must not be empty"])
-    if body.timezone is not None and body.timezone not in _timezones():
-        rule = "must be an IANA time zone name, such as Europe/Berlin"
-        errors.setdefault("timezone", [f"timezone {rule}"])
-    if body.capacity is not None and not 1 <= body.capacity <= CAPACITY_MAX:
+    if isinstance(body.timezone, str) and not timezones.is_timezone(body.timezone):
+        errors.setdefault("timezone", [f"timezone {timezones.RULE}"])
+    if isinstance(body.capacity, int) and not 1 <= body.capacity <= CAPACITY_MAX:
         rule = f"must be from 1 to {CAPACITY_MAX}"
         errors.setdefault("capacity", [f"capacity {rule}"])
-
-
-@functools.cache
-def _timezones() -> frozenset[str]:
-    # Looking through the files of the time zone database takes milliseconds; once is enough.
-    return frozenset(zoneinfo.available_timezones() | {"UTC"})
 
 
 def _id_taken(resource_id: str) -> Problem:

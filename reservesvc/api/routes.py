@@ -1,6 +1,15 @@
 """The URL table: one row a call. Assembly, keys, log, metrics and tests all read it."""
 
-from reservesvc.api import batch, bookings, health, projects, reservations, resources
+from reservesvc.api import (
+    batch,
+    bookings,
+    embed,
+    health,
+    project_resources,
+    projects,
+    reservations,
+    resources,
+)
 from reservesvc.api.call import Route
 
 ROUTES = (
@@ -25,9 +34,39 @@ ROUTES = (
     Route("PUT", "/v2/bookings/{booking_id}/{action}", bookings.act, "service", "act"),
     Route("POST", "/v2/projects", projects.create, "admin", "create_project"),
     Route("GET", "/v2/projects", projects.find, "service", "find_projects"),
+    Route("GET", "/v2/projects/embed/{project_id}", embed.by_id, "widget", "embed_project"),
+    Route("GET", "/v2/projects/hosted/{slug}", embed.by_slug, "widget", "hosted_project"),
     Route("GET", "/v2/projects/{project_id}", projects.read, "service", "read_project"),
     Route("PUT", "/v2/projects/{project_id}", projects.update, "admin", "update_project"),
     Route("DELETE", "/v2/projects/{project_id}", projects.delete, "admin", "delete_project"),
+    Route(
+        "GET",
+        "/v2/projects/{project_id}/resources",
+        project_resources.find,
+        "service",
+        "find_project_resources",
+    ),
+    Route(
+        "POST",
+        "/v2/projects/{project_id}/resources",
+        project_resources.add,
+        "admin",
+        "add_project_resource",
+    ),
+    Route(
+        "PUT",
+        "/v2/projects/{project_id}/resources",
+        project_resources.replace_all,
+        "admin",
+        "replace_project_resources",
+    ),
+    Route(
+        "DELETE",
+        "/v2/projects/{project_id}/resources/{resource_id}",
+        project_resources.remove,
+        "admin",
+        "remove_project_resource",
+    ),
     Route("POST", "/v2/resources", resources.create, "admin", "create_resource"),
     Route("GET", "/v2/resources", resources.find, "service", "find_resources"),
     Route("GET", "/v2/resources/{resource_id}", resources.read, "service", "read_resource"),

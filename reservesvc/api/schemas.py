@@ -1,12 +1,12 @@
-"""What request bodies may say: one struct a body, every field optional, null as good as absent.
+"""What request bodies may say: one struct a body, every field optional.
 
-Unknown fields are ignored. Rules beyond types (ranges, what is required) belong to whoever
-uses the field.
+Null is as good as absent; where null takes a value away, absent is `UNSET`. Unknown fields are
+ignored. Rules beyond types (ranges, what is required) belong to whoever uses the field.
 """
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from reservesvc.api.decoding import Decoder
 
@@ -74,36 +74,49 @@ class ExtendBody(Struct, kw_only=True):
 class DefaultsBody(Struct, kw_only=True):
     """A project's booking defaults."""
 
-    graph: str | None = None
-    what: str | None = None
-    where: str | None = None
-    description: str | None = None
+    graph: str | UnsetType | None = UNSET
+    what: str | UnsetType | None = UNSET
+    where: str | UnsetType | None = UNSET
+    description: str | UnsetType | None = UNSET
 
 
 class ProjectBody(Struct, kw_only=True):
     """`POST /v2/projects` and `PUT /v2/projects/{id}`."""
 
-    name: str | None = None
-    slug: str | None = None
-    reservation_time: int | None = None
-    allow_double_bookings: bool | None = None
-    booking: DefaultsBody | None = None
-    meta: dict[str, Any] | None = None
+    name: str | UnsetType | None = UNSET
+    slug: str | UnsetType | None = UNSET
+    reservation_time: int | UnsetType | None = UNSET
+    allow_double_bookings: bool | UnsetType | None = UNSET
+    availability: dict[str, Any] | UnsetType | None = UNSET
+    availability_constraints: list[Any] | UnsetType | None = UNSET
+    booking: DefaultsBody | UnsetType | None = UNSET
+    resources: list[Any] | UnsetType | None = UNSET
+    customer_fields: dict[str, Any] | UnsetType | None = UNSET
+    ui: dict[str, Any] | UnsetType | None = UNSET
+    meta: dict[str, Any] | UnsetType | None = UNSET
+
+
+class AssignmentBody(Struct, kw_only=True):
+    """`POST /v2/projects/{id}/resources`."""
+
+    resource_id: str | None = None
 
 
 class ResourceBody(Struct, kw_only=True):
     """`POST /v2/resources` and `PUT /v2/resources/{id}`."""
 
     id: str | None = None
-    name: str | None = None
-    timezone: str | None = None
-    capacity: int | None = None
-    email: str | None = None
-    meta: dict[str, Any] | None = None
+    name: str | UnsetType | None = UNSET
+    timezone: str | UnsetType | None = UNSET
+    capacity: int | UnsetType | None = UNSET
+    email: str | UnsetType | None = UNSET
+    availability_constraints: list[Any] | UnsetType | None = UNSET
+    meta: dict[str, Any] | UnsetType | None = UNSET
 
 
 RESERVE = Decoder(ReserveBody)
 BOOK = Decoder(BookBody)
 EXTEND = Decoder(ExtendBody)
 PROJECT = Decoder(ProjectBody)
+ASSIGNMENT = Decoder(AssignmentBody)
 RESOURCE = Decoder(ResourceBody)

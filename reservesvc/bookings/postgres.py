@@ -4,7 +4,7 @@ Each method names a transaction of one of the `postgres_…` modules and how it 
 means is `postgres_database`'s.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Self
 
@@ -27,6 +27,7 @@ from reservesvc.domain.outcomes import (
     KeyReused,
     NotFound,
     NotOpen,
+    Overtaken,
     Taken,
 )
 from reservesvc.domain.project import Project, Resource
@@ -180,9 +181,13 @@ class PostgresBookingStore:
             partial(postgres_projects.create, project=project, idempotency=idempotency)
         )
 
-    async def update_project(self, project: Project) -> Project | NotFound | None:
+    async def update_project(
+        self, project: Project, seen: Project | None = None
+    ) -> Project | NotFound | Overtaken | None:
         """Replace the project; None where another has its slug."""
-        return await self._database.write(partial(postgres_projects.update, project=project))
+        return await self._database.write(
+            partial(postgres_projects.update, project=project, seen=seen)
+        )
 
     async def delete_project(self, project_id: str) -> bool:
         """Delete the project; False where there was none."""
@@ -202,9 +207,13 @@ class PostgresBookingStore:
             partial(postgres_resources.create, resource=resource, idempotency=idempotency)
         )
 
-    async def update_resource(self, resource: Resource) -> Resource | NotFound:
+    async def update_resource(
+        self, resource: Resource, seen: Resource | None = None
+    ) -> Resource | NotFound | Overtaken:
         """Replace the resource."""
-        return await self._database.write(partial(postgres_resources.update, resource=resource))
+        return await self._database.write(
+            partial(postgres_resources.update, resource=resource, seen=seen)
+        )
 
     async def delete_resource(self, resource_id: str) -> bool:
         """Unregister the resource; False where it was not registered."""
@@ -222,9 +231,17 @@ class PostgresBookingStore:
         """Return the project."""
         return await self._database.look(partial(postgres_projects.by_id, project_id=project_id))
 
+    async def project_by_slug(self, slug: str) -> Project | None:
+        """Return the project that has the slug."""
+        return await self._database.look(partial(postgres_projects.by_slug, slug=slug))
+
     async def resource(self, resource_id: str) -> Resource | None:
         """Return the resource, if it is registered."""
         return await self._database.look(partial(postgres_resources.by_id, resource_id=resource_id))
+
+    async def registered(self, resource_ids: Sequence[str]) -> list[Resource]:
+        """Return those of the resources that are registered, in no order."""
+        return await self._database.look(partial(postgres_resources.of, resource_ids=resource_ids))
 
     async def settings_version(self) -> int:
         """Return a number that every change to a project or a resource raises."""

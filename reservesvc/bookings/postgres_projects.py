@@ -10,7 +10,7 @@ from reservesvc.bookings.postgres_rows import NOW_MS, one
 from reservesvc.bookings.postgres_transaction import Session
 from reservesvc.bookings.rows import to_json
 from reservesvc.bookings.search import bounded
-from reservesvc.domain.outcomes import KeyReused, NotFound
+from reservesvc.domain.outcomes import KeyReused, NotFound, Overtaken
 from reservesvc.domain.project import Project
 from reservesvc.ports import Idempotency
 
@@ -46,11 +46,16 @@ async def create(
     return _project(row)
 
 
-async def update(session: Session, project: Project) -> Project | NotFound | None:
-    """Replace the project; None where another has its slug."""
+async def update(
+    session: Session, project: Project, seen: Project | None
+) -> Project | NotFound | Overtaken | None:
+    """Replace the project, if it still is as it was seen; None where another has its slug."""
     await settings.lock(session)
-    if await by_id(session, project.id) is None:
+    stored = await by_id(session, project.id)
+    if stored is None:
         return NotFound(model="Project", id=project.id)
+    if seen is not None and stored != seen:
+        return Overtaken()
     if await one(session, _SLUG_TAKEN, project.slug, project.id) is not None:
         return None
     row = await session.fetchrow(_UPDATE, project.id, project.slug, to_json(project))
@@ -78,6 +83,12 @@ async def page(session: Session, limit: int, offset: int) -> tuple[list[Project]
 async def by_id(session: Session, project_id: str) -> Project | None:
     """Return the project."""
     row = await one(session, _SELECT + "WHERE id = $1", project_id)
+    return None if row is None else _project(row)
+
+
+async def by_slug(session: Session, slug: str) -> Project | None:
+    """Return the project that has the slug."""
+    row = await one(session, _SELECT + "WHERE slug = $1", slug)
     return None if row is None else _project(row)
 
 

@@ -1,6 +1,6 @@
 """The transactions on registered resources, each a function of a session."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ from reservesvc.bookings.postgres_rows import NOW_MS, one
 from reservesvc.bookings.postgres_transaction import Session
 from reservesvc.bookings.rows import to_json
 from reservesvc.bookings.search import bounded
-from reservesvc.domain.outcomes import KeyReused, NotFound
+from reservesvc.domain.outcomes import KeyReused, NotFound, Overtaken
 from reservesvc.domain.project import Resource
 from reservesvc.ports import Idempotency
 
@@ -45,11 +45,16 @@ async def create(
     return _resource(row)
 
 
-async def update(session: Session, resource: Resource) -> Resource | NotFound:
-    """Replace the resource."""
+async def update(
+    session: Session, resource: Resource, seen: Resource | None
+) -> Resource | NotFound | Overtaken:
+    """Replace the resource, if it still is as it was seen."""
     await settings.lock(session)
-    if await by_id(session, resource.id) is None:
+    stored = await by_id(session, resource.id)
+    if stored is None:
         return NotFound(model="Resource", id=resource.id)
+    if seen is not None and stored != seen:
+        return Overtaken()
     row = await session.fetchrow(_UPDATE, *_values(resource))
     await settings.raise_version(session)
     return _resource(row)
@@ -76,6 +81,12 @@ async def by_id(session: Session, resource_id: str) -> Resource | None:
     """Return the resource, if it is registered."""
     row = await one(session, _SELECT + "WHERE id = $1", resource_id)
     return None if row is None else _resource(row)
+
+
+async def of(session: Session, resource_ids: Sequence[str]) -> list[Resource]:
+    """Return those of the resources that are registered, in no order."""
+    rows = await session.fetch(_SELECT + "WHERE id = ANY($1)", list(resource_ids))
+    return [_resource(row) for row in rows]
 
 
 def _values(resource: Resource) -> tuple[str, int, str]:

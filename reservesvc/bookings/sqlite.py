@@ -5,7 +5,7 @@ it runs is `sqlite_database`'s.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -28,6 +28,7 @@ from reservesvc.domain.outcomes import (
     KeyReused,
     NotFound,
     NotOpen,
+    Overtaken,
     Taken,
 )
 from reservesvc.domain.project import Project, Resource
@@ -163,9 +164,13 @@ class SqliteBookingStore:
             partial(sqlite_projects.create, project=project, idempotency=idempotency)
         )
 
-    async def update_project(self, project: Project) -> Project | NotFound | None:
+    async def update_project(
+        self, project: Project, seen: Project | None = None
+    ) -> Project | NotFound | Overtaken | None:
         """Replace the project; None where another has its slug."""
-        return await self._database.write(partial(sqlite_projects.update, project=project))
+        return await self._database.write(
+            partial(sqlite_projects.update, project=project, seen=seen)
+        )
 
     async def delete_project(self, project_id: str) -> bool:
         """Delete the project; False where there was none."""
@@ -183,9 +188,13 @@ class SqliteBookingStore:
             partial(sqlite_resources.create, resource=resource, idempotency=idempotency)
         )
 
-    async def update_resource(self, resource: Resource) -> Resource | NotFound:
+    async def update_resource(
+        self, resource: Resource, seen: Resource | None = None
+    ) -> Resource | NotFound | Overtaken:
         """Replace the resource."""
-        return await self._database.write(partial(sqlite_resources.update, resource=resource))
+        return await self._database.write(
+            partial(sqlite_resources.update, resource=resource, seen=seen)
+        )
 
     async def delete_resource(self, resource_id: str) -> bool:
         """Unregister the resource; False where it was not registered."""
@@ -199,9 +208,17 @@ class SqliteBookingStore:
         """Return the project."""
         return await self._database.read(partial(sqlite_projects.by_id, project_id=project_id))
 
+    async def project_by_slug(self, slug: str) -> Project | None:
+        """Return the project that has the slug."""
+        return await self._database.read(partial(sqlite_projects.by_slug, slug=slug))
+
     async def resource(self, resource_id: str) -> Resource | None:
         """Return the resource, if it is registered."""
         return await self._database.read(partial(sqlite_resources.by_id, resource_id=resource_id))
+
+    async def registered(self, resource_ids: Sequence[str]) -> list[Resource]:
+        """Return those of the resources that are registered, in no order."""
+        return await self._database.read(partial(sqlite_resources.of, resource_ids=resource_ids))
 
     async def settings_version(self) -> int:
         """Return a number that every change to a project or a resource raises."""

@@ -10,7 +10,7 @@ from reservesvc.bookings import sqlite_settings as settings
 from reservesvc.bookings.rows import to_json
 from reservesvc.bookings.search import bounded
 from reservesvc.bookings.sqlite_clock import NOW_MS
-from reservesvc.domain.outcomes import KeyReused, NotFound
+from reservesvc.domain.outcomes import KeyReused, NotFound, Overtaken
 from reservesvc.domain.project import Project
 from reservesvc.ports import Idempotency
 
@@ -40,10 +40,15 @@ def create(
     return by_id(connection, project.id)
 
 
-def update(connection: sqlite3.Connection, project: Project) -> Project | NotFound | None:
-    """Replace the project; None where another has its slug."""
-    if by_id(connection, project.id) is None:
+def update(
+    connection: sqlite3.Connection, project: Project, seen: Project | None
+) -> Project | NotFound | Overtaken | None:
+    """Replace the project, if it still is as it was seen; None where another has its slug."""
+    stored = by_id(connection, project.id)
+    if stored is None:
         return NotFound(model="Project", id=project.id)
+    if seen is not None and stored != seen:
+        return Overtaken()
     if _is_slug_taken(connection, project):
         return None
     connection.execute(_UPDATE, (project.slug, to_json(project), project.id))
@@ -71,6 +76,12 @@ def page(connection: sqlite3.Connection, limit: int, offset: int) -> tuple[list[
 def by_id(connection: sqlite3.Connection, project_id: str) -> Project | None:
     """Return the project."""
     row = connection.execute(_SELECT + "WHERE id = ?", (project_id,)).fetchone()
+    return row and _project(row)
+
+
+def by_slug(connection: sqlite3.Connection, slug: str) -> Project | None:
+    """Return the project that has the slug."""
+    row = connection.execute(_SELECT + "WHERE slug = ?", (slug,)).fetchone()
     return row and _project(row)
 
 

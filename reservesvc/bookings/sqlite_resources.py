@@ -10,7 +10,7 @@ from reservesvc.bookings import sqlite_settings as settings
 from reservesvc.bookings.rows import to_json
 from reservesvc.bookings.search import bounded
 from reservesvc.bookings.sqlite_clock import NOW_MS
-from reservesvc.domain.outcomes import KeyReused, NotFound
+from reservesvc.domain.outcomes import KeyReused, NotFound, Overtaken
 from reservesvc.domain.project import Resource
 from reservesvc.ports import Idempotency
 
@@ -38,14 +38,18 @@ def create(
     return by_id(connection, resource.id)
 
 
-def update(connection: sqlite3.Connection, resource: Resource) -> Resource | NotFound:
-    """Replace the resource."""
-    connection.execute(_UPDATE, (to_json(resource), resource.id))
-    updated = by_id(connection, resource.id)
-    if updated is None:
+def update(
+    connection: sqlite3.Connection, resource: Resource, seen: Resource | None
+) -> Resource | NotFound | Overtaken:
+    """Replace the resource, if it still is as it was seen."""
+    stored = by_id(connection, resource.id)
+    if stored is None:
         return NotFound(model="Resource", id=resource.id)
+    if seen is not None and stored != seen:
+        return Overtaken()
+    connection.execute(_UPDATE, (to_json(resource), resource.id))
     settings.raise_version(connection)
-    return updated
+    return by_id(connection, resource.id) or stored
 
 
 def delete(connection: sqlite3.Connection, resource_id: str) -> bool:
@@ -68,6 +72,13 @@ def by_id(connection: sqlite3.Connection, resource_id: str) -> Resource | None:
     """Return the resource, if it is registered."""
     row = connection.execute(_SELECT + "WHERE id = ?", (resource_id,)).fetchone()
     return row and _resource(row)
+
+
+def of(connection: sqlite3.Connection, resource_ids: Sequence[str]) -> list[Resource]:
+    """Return those of the resources that are registered, in no order."""
+    # One parameter, for SQLite takes a limited number of them.
+    sql = _SELECT + "WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 - our own words
+    return [_resource(row) for row in connection.execute(sql, (to_json(resource_ids),))]
 
 
 def _resource(row: Sequence[Any]) -> Resource:

@@ -162,6 +162,10 @@ class NotOpen(Outcome, frozen=True, kw_only=True):
     open_actions: tuple[str, ...]
 
 
+class Overtaken(Outcome, frozen=True):
+    """What was to be replaced is not as it was read: somebody changed it meanwhile."""
+
+
 class NotFound(Outcome, frozen=True, kw_only=True):
     """There is nothing with this id."""
 

@@ -6,6 +6,9 @@ from msgspec import Struct, field
 
 from reservesvc.domain.constraints import Constraint
 
+RESOURCES_MAX = 1_000
+"""Most resources of a project, among all of which a search looks"""
+
 
 class BookingDefaults(Struct, frozen=True, kw_only=True):
     """What a project's reservations and bookings are, where the request does not say."""

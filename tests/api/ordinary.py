@@ -24,6 +24,8 @@ _BODIES: dict[str, object] = {
     "book": BOOK,
     "create_project": {"name": "Salon"},
     "update_project": {"name": "Salon"},
+    "add_project_resource": {"resource_id": ROOM},
+    "replace_project_resources": [ROOM],
     "create_resource": {"name": "Chair"},
     "update_resource": {"name": "Chair"},
 }
@@ -33,6 +35,7 @@ _PARTS = {
     "project_id": PROJECT_ID,
     "resource_id": ROOM,
     "action": "cancel",
+    "slug": "salon",
 }
 _QUERIES = {"live": f"?resource_id={ROOM}"}
 

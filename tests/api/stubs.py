@@ -191,9 +191,9 @@ class StubBookings(Scripted):
         """Create it."""
         return await self._say("create_project", project, project, idempotency)
 
-    async def update_project(self, project: Project) -> Any:
+    async def update_project(self, project: Project, seen: Project | None = None) -> Any:
         """Update it."""
-        return await self._say("update_project", project, project)
+        return await self._say("update_project", project, project, seen)
 
     async def delete_project(self, project_id: str) -> Any:
         """Delete it."""
@@ -207,9 +207,9 @@ class StubBookings(Scripted):
         """Register it."""
         return await self._say("create_resource", resource, resource, idempotency)
 
-    async def update_resource(self, resource: Resource) -> Any:
+    async def update_resource(self, resource: Resource, seen: Resource | None = None) -> Any:
         """Update it."""
-        return await self._say("update_resource", resource, resource)
+        return await self._say("update_resource", resource, resource, seen)
 
     async def delete_resource(self, resource_id: str) -> Any:
         """Delete it."""
@@ -222,6 +222,14 @@ class StubBookings(Scripted):
     async def project(self, project_id: str) -> Any:
         """Find it."""
         return await self._say("project", a_project(id=project_id), project_id)
+
+    async def project_by_slug(self, slug: str) -> Any:
+        """Find it."""
+        return await self._say("project_by_slug", a_project(slug=slug), slug)
+
+    async def registered(self, resource_ids: Sequence[str]) -> Any:
+        """Find that nobody registered them."""
+        return await self._say("registered", [], resource_ids)
 
     async def resource(self, resource_id: str) -> Any:
         """Find it."""
@@ -261,4 +269,4 @@ class Stubs:
 def a_project(**fields: Any) -> Project:
     """Return a project that holds slots for two minutes."""
     values: dict[str, Any] = {"id": PROJECT_ID, "name": "Salon", "slug": "salon"}
-    return Project(**(values | {"reservation_time": 120} | fields))
+    return Project(**(values | {"reservation_time": 120, "resources": (ROOM,)} | fields))

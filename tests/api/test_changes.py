@@ -12,6 +12,7 @@ from tests.builders import a_booking
 
 CHANGES = [
     "create_project", "update_project", "delete_project",
+    "add_project_resource", "replace_project_resources", "remove_project_resource",
     "create_resource", "update_resource", "delete_resource",
 ]  # fmt: skip
 
@@ -23,7 +24,8 @@ async def test_a_change_is_forgotten_in_memory(
 ) -> None:
     """The next reservation reads anew, also where nobody knows whether the change happened."""
     if doubtful:
-        stubs.bookings.will(name, OutcomeUnknownError("store", "The reply to COMMIT is lost."))
+        lost = OutcomeUnknownError("store", "The reply to COMMIT is lost.")
+        stubs.bookings.will("update_project" if "project_res" in name else name, lost)
     answer = await http(*ordinary.named(name))
     assert answer.status == 503 if doubtful else answer.status < 300
     assert ("forget", ()) in stubs.settings.calls
@@ -36,6 +38,16 @@ async def test_a_change_is_forgotten_in_memory(
         ("update_project", "project", None),
         ("update_project", "update_project", NotFound(model="Project", id=PROJECT_ID)),
         ("delete_project", "delete_project", False),
+        ("embed_project", "project", None),
+        ("hosted_project", "project_by_slug", None),
+        ("find_project_resources", "project", None),
+        ("add_project_resource", "project", None),
+        ("add_project_resource", "update_project", NotFound(model="Project", id=PROJECT_ID)),
+        ("replace_project_resources", "project", None),
+        ("replace_project_resources", "update_project", NotFound(model="Project", id=PROJECT_ID)),
+        ("remove_project_resource", "project", None),
+        ("remove_project_resource", "project", a_project(resources=("room-2",))),
+        ("remove_project_resource", "update_project", NotFound(model="Project", id=PROJECT_ID)),
         ("read_resource", "resource", None),
         ("update_resource", "resource", None),
         ("update_resource", "update_resource", NotFound(model="Resource", id="room-1")),
@@ -83,6 +95,7 @@ async def test_an_update_changes_only_what_it_names(http: Http, stubs: Stubs) ->
             meta={"a": 1},
             reservation_time=60,
         ),
+        stored,
     )
 
 
@@ -91,6 +104,7 @@ async def test_a_resource_keeps_its_id(http: Http, stubs: Stubs) -> None:
     await http("PUT", "/v2/resources/room-1", {"id": "room-2", "capacity": 5})
     assert stubs.bookings.called("update_resource") == (
         Resource(id="room-1", name="room-1", capacity=5),
+        Resource(id="room-1", name="room-1"),
     )
 
 

@@ -287,8 +287,17 @@ async def test_no_bytes_make_the_service_fail(http: Http, sent: bytes) -> None:
 def test_null_is_absent_for_every_schema() -> None:
     """No field of any body has to be there."""
     decoders: tuple[Any, ...] = (
-        schemas.RESERVE, schemas.BOOK, schemas.EXTEND, schemas.PROJECT, schemas.RESOURCE,
+        schemas.RESERVE, schemas.BOOK, schemas.EXTEND, schemas.ASSIGNMENT,
     )  # fmt: skip
     for decoder in decoders:
         nulls = json.dumps(dict.fromkeys(decoder.names)).encode()
         assert decoder.decode(nulls) == decoder.decode(b"{}")
+
+
+def test_null_is_taken_where_it_takes_a_value_away() -> None:
+    """For projects and resources null and absent are told apart, and neither is wrong."""
+    decoders: tuple[Any, ...] = (schemas.PROJECT, schemas.RESOURCE)
+    for decoder in decoders:
+        nulls = json.dumps(dict.fromkeys(decoder.names)).encode()
+        assert decoder.decode(nulls)[1] == decoder.decode(b"{}")[1] == {}
+        assert decoder.decode(nulls) != decoder.decode(b"{}")

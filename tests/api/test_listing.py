@@ -6,10 +6,16 @@ import pytest
 
 from reservesvc.domain.booking import BookingQuery
 from tests.api.client import Http
-from tests.api.stubs import BOOKING_ID, Stubs
+from tests.api.stubs import BOOKING_ID, PROJECT_ID, Stubs
 from tests.builders import a_booking, at
 
-LISTS = ("/v2/bookings", "/v2/projects", "/v2/resources", "/v2/bookings/reserve?resource_id=r")
+LISTS = (
+    "/v2/bookings",
+    "/v2/projects",
+    "/v2/resources",
+    f"/v2/projects/{PROJECT_ID}/resources",
+    "/v2/bookings/reserve?resource_id=r",
+)
 
 
 async def asked(http: Http, stubs: Stubs, query: str) -> BookingQuery:

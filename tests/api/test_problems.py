@@ -57,7 +57,7 @@ REFUSALS: dict[type[Outcome], Refusal] = {
     CartEnded: CartEnded(is_begun=False),
 }
 HOPED_FOR = {"Reserved", "CartReserved", "Live", "Extended", "Released", "Booked", "Changed"}
-WITHIN_THE_FLOW = {"Busy", "Cold", "ReplayedEnded", "Pending", "FenceMoved"}
+WITHIN_THE_FLOW = {"Busy", "Cold", "ReplayedEnded", "Pending", "FenceMoved", "Overtaken"}
 
 
 class Case(Struct):

@@ -4,12 +4,17 @@ import asyncio
 
 import msgspec
 
-from reservesvc.domain.outcomes import KeyReused, NotFound
+from reservesvc.domain.constraints import DAY_MIN, Constraint, Hours, Weekends
+from reservesvc.domain.outcomes import KeyReused, NotFound, Overtaken
 from reservesvc.domain.project import BookingDefaults, Project, Resource
 from reservesvc.ports import Idempotency
 from tests.bookings.builders import project, resource
 from tests.bookings.conftest import OpenStore
 
+EVENINGS = (
+    Constraint(effect="allow", rule=Hours(start_min=18 * 60, end_min=DAY_MIN)),
+    Constraint(effect="block", rule=Weekends()),
+)
 KEY = Idempotency("digest", "body")
 OTHER_BODY = Idempotency("digest", "other")
 
@@ -34,6 +39,12 @@ async def test_a_project_reads_back_with_the_stores_times(store: OpenStore) -> N
         "salon",
         reservation_time=45,
         booking=BookingDefaults(graph="instant", what="Cut", where="Here", description="d"),
+        allow_double_bookings=True,
+        availability={"mode": "mutual", "length": "1 hour"},
+        availability_constraints=EVENINGS,
+        resources=("room-2", "room-1"),
+        customer_fields={"name": {"title": "Your name"}},
+        ui={"availability_view": "listing"},
         meta={"a": [1, None], "nul": "\x00"},
         created_ms=1,
         updated_ms=2,
@@ -99,6 +110,39 @@ async def test_an_update_keeps_slugs_apart(store: OpenStore) -> None:
     assert isinstance(await store.update_project(made), Project)
 
 
+async def test_an_update_is_not_laid_over_another(store: OpenStore) -> None:
+    """What is not as it was seen is left as it is, and raises no version."""
+    made = await made_project(store, project("salon"))
+    room = await made_resource(store, resource("room-1"))
+    renamed = await store.update_project(msgspec.structs.replace(made, name="Barber"), made)
+    larger = await store.update_resource(msgspec.structs.replace(room, capacity=2), room)
+    before = await store.settings_version()
+    assert await store.update_project(made, made) == Overtaken()
+    assert await store.update_resource(room, room) == Overtaken()
+    assert await store.project(made.id) == renamed
+    assert await store.resource("room-1") == larger
+    assert await store.settings_version() == before
+
+
+async def test_a_project_is_found_by_its_slug(store: OpenStore) -> None:
+    """By the slug it has now, letter by letter."""
+    made = await made_project(store, project("salon"))
+    assert await store.project_by_slug("salon") == made
+    await store.update_project(msgspec.structs.replace(made, slug="barber"))
+    assert await store.project_by_slug("salon") is None
+    for slug in ("Barber", "barbe%", "barber\x00", ""):
+        assert await store.project_by_slug(slug) is None
+
+
+async def test_many_resources_are_found_at_once(store: OpenStore) -> None:
+    """Those that are registered, each once; as many as a project can have."""
+    rooms = [await made_resource(store, resource(f"room-{number}")) for number in range(3)]
+    asked = ["room-2", "nobody", "room-0", "room-2", *(f"r{number}" for number in range(1_000))]
+    found = await store.registered(asked)
+    assert sorted(found, key=lambda one: one.id) == [rooms[0], rooms[2]]
+    assert await store.registered([]) == []
+
+
 async def test_what_is_not_there_cannot_be_updated(store: OpenStore) -> None:
     """Updating nothing says so, before any slug is looked at."""
     await made_project(store, project("salon"))
@@ -132,7 +176,12 @@ async def test_projects_are_listed_by_creation(store: OpenStore) -> None:
 async def test_a_resource_reads_back_with_the_stores_times(store: OpenStore) -> None:
     """A resource survives the store; its times are the store's."""
     wanted = resource(
-        "room-1", timezone="Europe/Berlin", capacity=7, email="a@example.org", meta={"k": [1]}
+        "room-1",
+        timezone="Europe/Berlin",
+        capacity=7,
+        email="a@example.org",
+        availability_constraints=EVENINGS,
+        meta={"k": [1]},
     )
     made = await made_resource(store, wanted)
     assert made == await store.resource("room-1")

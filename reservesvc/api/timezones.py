@@ -1,0 +1,22 @@
+"""Which names are time zones."""
+
+from functools import cache
+from importlib.resources import files
+
+RULE = "must be an IANA time zone name, such as Europe/Berlin"
+_NO_PLACE = "Factory"
+"""in the database, for clocks that nobody has set"""
+
+
+def is_timezone(name: object) -> bool:
+    """Tell whether `name` is one of the IANA's time zones, in its own spelling.
+
+    The same names on every machine: not those that a system has of its own, as `localtime`.
+    """
+    return isinstance(name, str) and name in _names()
+
+
+@cache
+def _names() -> frozenset[str]:
+    listed = files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
+    return frozenset(listed) - {_NO_PLACE}
