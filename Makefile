@@ -12,6 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 PEERS_INSTALLED := $(VENV)/installed-peers
+NODE_INSTALLED := $(VENV)/installed-node
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 
@@ -27,10 +28,10 @@ install: $(INSTALLED) ## make .venv from the committed lock; at once where nothi
 run: $(INSTALLED) ## start the service with ARGS, by default on http://127.0.0.1:8080
 	@$(BIN)/reservesvc serve $(ARGS)
 
-test: $(INSTALLED) ## run the tests, or those ARGS names
+test: $(NODE_INSTALLED) ## run the tests, or those ARGS names
 	$(BIN)/python -m pytest $(ARGS)
 
-coverage: $(INSTALLED) ## run the tests, tell which lines and branches none of them reached
+coverage: $(NODE_INSTALLED) ## run the tests, tell which lines and branches none of them reached
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage report
 
@@ -64,12 +65,13 @@ lock: $(INSTALLED) ## write requirements/ anew; UPGRADE=--upgrade takes the newe
 		| $(LOCK) - --constraint requirements/development.txt --output-file requirements/build.txt
 	$(LOCK) benchmarks/requirements.in --constraint requirements/development.txt \
 		--output-file requirements/benchmarks.txt
+	$(LOCK) tests/e2e/requirements.in --output-file requirements/e2e.txt
 
 wheel: $(INSTALLED) ## build the sdist and the wheel into dist/
 	$(BIN)/hatchling build
 
 clean: ## remove .venv and whatever was built; data stays
-	rm -rf $(VENV) dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find reservesvc tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Written last, so that an installation that broke off is begun again.
@@ -83,6 +85,11 @@ $(INSTALLED): requirements/development.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/development.txt
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# For the tests alone: whoever only runs the service has no use for 60 MB of Node.
+$(NODE_INSTALLED): requirements/e2e.txt $(INSTALLED)
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/e2e.txt
 	@touch $@
 
 $(PEERS_INSTALLED): requirements/benchmarks.txt $(INSTALLED)

@@ -1,18 +1,8 @@
 """What the peers are installed from: exact, hashed, and from nowhere in particular."""
 
-import json
 import re
-from typing import Any
 
-from tests.packaging.project import ROOT, lock_text, pinned
-
-_PEERS = ROOT / "benchmarks" / "peers"
-
-
-def node_lock() -> dict[str, Any]:
-    """Return the packages of the Node lock by where they are put."""
-    packages: dict[str, Any] = json.loads((_PEERS / "package-lock.json").read_text())["packages"]
-    return packages
+from tests.packaging.project import lock_text, pinned
 
 
 def test_the_python_lock_names_no_place() -> None:
@@ -33,16 +23,3 @@ def test_the_python_lock_agrees_with_the_service() -> None:
     assert {name: theirs[name] for name in ours.keys() & theirs.keys()} == {
         name: ours[name] for name in ours.keys() & theirs.keys()
     }
-
-
-def test_the_node_lock_names_no_place() -> None:
-    """No address to download from; every package has a hash."""
-    packages = node_lock()
-    assert not any("resolved" in package for package in packages.values())
-    assert all("integrity" in package for place, package in packages.items() if place)
-
-
-def test_the_node_lock_is_what_the_manifest_asks_for() -> None:
-    """`npm ci` would refuse anything else."""
-    manifest = json.loads((_PEERS / "package.json").read_text())
-    assert node_lock()[""]["dependencies"] == manifest["dependencies"]

@@ -7,7 +7,7 @@ from packaging.requirements import Requirement
 
 from tests.packaging.project import lock_text, name_of, pinned, pyproject
 
-_LOCKS = ("production", "development", "build")
+_LOCKS = ("production", "development", "build", "e2e")
 
 
 def normalised(requirement: str) -> str:
