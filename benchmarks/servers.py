@@ -52,7 +52,7 @@ def serving(kind: Kind, setting: Setting) -> Iterator[Server]:
     if kind.behind != "postgres":
         yield from _started(kind, setting, {}, None)
         return
-    with postgres_server(setting.directory, setting.load_core) as (store, url):
+    with postgres_server(setting.directory, setting.load_core, is_durable=False) as (store, url):
         yield from _started(kind, setting, {"PEER_POSTGRES_URL": url}, store)
 
 

@@ -15,15 +15,15 @@ BASE = datetime(2030, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 LENGTH = timedelta(seconds=59)
 
+TEXTS = {"what": "Haircut", "where": "Main street 1", "description": "Short, please"}
+CUSTOMER = {"name": "Ada Lovelace", "email": "ada@example.com"}
 _BODY = {
     "resource_id": "|RESOURCE|",
     "start": "|START|",
     "end": "|END|",
     "duration": DURATION_S,
-    "what": "Haircut",
-    "where": "Main street 1",
-    "description": "Short, please",
-    "customer": {"name": "Ada Lovelace", "email": "ada@example.com"},
+    **TEXTS,
+    "customer": CUSTOMER,
 }
 TEMPLATE = msgspec.json.encode(_BODY).decode()
 
@@ -52,6 +52,11 @@ class Slots:
 def resource_ids(count: int = RESOURCES) -> list[str]:
     """Return the resources over which slots are spread."""
     return [f"room-{number}" for number in range(count)]
+
+
+def start_ms(slot: int) -> int:
+    """Return when the slot of this number starts, as the index has it."""
+    return int((BASE + MINUTE * (slot // RESOURCES)).timestamp() * 1000)
 
 
 def body(slot: int) -> dict[str, object]:

@@ -1,12 +1,13 @@
 -- The requests of a run, each for another free slot, and its result as one line of JSON.
--- wrk.py calls it: wrk … URL -- MODE FIRST THREADS RESOURCES ITEMS KEY TEMPLATE
+-- wrk.py calls it: wrk … URL -- MODE FIRST THREADS RESOURCES ITEMS KEY TEMPLATE IDS
 --
 --   MODE       reserve: one slot a request; stampede: always the same one;
---              batch: ITEMS slots a request
+--              batch: ITEMS slots a request; hand_off: books the next reservation
 --   FIRST      number of the first slot that nobody has asked for yet
 --   THREADS    of this wrk
 --   RESOURCES  over how many resources slots are spread: room-0, room-1, …
 --   TEMPLATE   the body of one reservation with |RESOURCE|, |START| and |END| in it
+--   IDS        a file with the reservations to hand off, a line each
 
 local threads_set_up = 0
 
@@ -20,6 +21,8 @@ local DAY_S, DAY_MINUTES = 86400, 1440
 local mode, step, next_slot, resources, items, head
 local parts = {} -- of the template, around what changes
 local rooms, starts, ends = {}, {}, {}
+local ids, handed_off = {}, 0
+local PATHS = {batch = '/v2/bookings/reserve/batch', hand_off = '/v2/bookings'}
 
 -- A slot is the minute number floor(slot / resources) since BASE_S, less its last second, so
 -- that its start and its end have the same date. Dates are formatted once a day.
@@ -50,7 +53,12 @@ function init(args)
       parts[#parts + 1] = part
     end
   end
-  local path = mode == 'batch' and '/v2/bookings/reserve/batch' or '/v2/bookings/reserve'
+  if mode == 'hand_off' then
+    for id in io.lines(args[8]) do
+      ids[#ids + 1] = id
+    end
+  end
+  local path = PATHS[mode] or '/v2/bookings/reserve'
   head = 'POST ' .. path .. ' HTTP/1.1\r\nHost: ' .. wrk.host .. ':' .. wrk.port
     .. '\r\nContent-Type: application/json\r\nAuthorization: Bearer ' .. args[6]
     .. '\r\nContent-Length: '
@@ -68,6 +76,10 @@ function request()
     body = take()
   elseif mode == 'stampede' then
     body = body_of(0)
+  elseif mode == 'hand_off' then
+    handed_off = handed_off + 1
+    -- wrk cannot be told to stop; where ids run out, the harness sees so many requests.
+    body = '{"reservation_id":"' .. ids[math.min(handed_off, #ids)] .. '"}'
   else
     local taken = {}
     for i = 1, items do

@@ -15,7 +15,7 @@ from benchmarks.errors import BenchmarkError, MissingError
 from benchmarks.processes import HOST
 from reservesvc.embedded_server import leashed
 
-Mode = Literal["reserve", "stampede", "batch"]
+Mode = Literal["reserve", "stampede", "batch", "hand_off"]
 _SCRIPT = Path(__file__).with_name("wrk.lua")
 _RESULT = re.compile(r"^RESULT (\{.*\})$", re.MULTILINE)
 _TIMEOUT_S = 10
@@ -36,6 +36,8 @@ class Load(Struct, frozen=True, kw_only=True):
     resources: int = slots.RESOURCES
     items: int = 1
     """reservations a request, of a batch"""
+    reservations: Path | None = None
+    """a file with the ids to hand off, a line each"""
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -91,7 +93,7 @@ def run(wrk: str, port: int, load: Load, first_slot: int, core: int | None) -> R
         f"http://{HOST}:{port}",
         "--",
         *(load.mode, str(first_slot), "1", str(load.resources), str(load.items)),
-        *(slots.KEY, slots.TEMPLATE),
+        *(slots.KEY, slots.TEMPLATE, str(load.reservations or "")),
     ]
     with cores.on(core):
         done = subprocess.run(

@@ -74,6 +74,16 @@ def test_a_batch_asks_for_many_slots() -> None:
     assert one["reservations"] == [slots.body(8 * minute) for minute in (40, 41)]
 
 
+def test_hand_offs_name_reservation_after_reservation(tmp_path: Path) -> None:
+    """Each request books the next id of the file; where they run out, the last one again."""
+    file = tmp_path / "ids"
+    file.write_text("room-0.A\nroom-1.B\n")
+    names = thread(0, *arguments("hand_off", 0), str(file))
+    asked = [sent(names) for _ in range(3)]
+    assert asked == [{"reservation_id": one} for one in ("room-0.A", "room-1.B", "room-1.B")]
+    assert names.request().startswith("POST /v2/bookings HTTP/1.1")
+
+
 def test_a_result_is_read() -> None:
     """The line is found among wrk's own; what got no reply is added up."""
     result = parse(f"Running 1s test\n{_RESULT}\n  Requests/sec: 9\n")
