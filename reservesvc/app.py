@@ -20,7 +20,7 @@ from aiohttp import web
 from reservesvc import logs, startup, workers
 from reservesvc.api.application import build
 from reservesvc.api.application import runner as runner_of
-from reservesvc.api.front_door import Handler
+from reservesvc.api.call import Handler
 from reservesvc.bookings.postgres import PostgresBookingStore
 from reservesvc.bookings.postgres_database import Patience
 from reservesvc.bookings.settings import CachedSettings
@@ -99,6 +99,7 @@ async def application_of(
             stores=stores,
             limits=_limits(config),
             keys=config.api_keys,
+            origins=config.cors_origins,
             checks={"redis": partial(health.check, pipeline), "store": bookings.ping},
             metrics=metrics,
             deadline_ms=config.deadline_ms,

@@ -64,6 +64,8 @@ class Config(Struct, frozen=True, kw_only=True):
     api_keys: tuple[ApiKey, ...]
     """those of the keys file among them; empty: no key is asked for"""
     api_keys_file: Path | None
+    cors_origins: tuple[str, ...]
+    """whose pages may call from a browser; `*` for all"""
     data_dir: Path
     key_prefix: str
     log_format: str

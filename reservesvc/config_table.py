@@ -154,6 +154,16 @@ SETTINGS = (
         "none",
     ),
     Setting(
+        _CALLERS,
+        "CORS_ORIGINS",
+        (),
+        values.origins,
+        "ORIGINS",
+        "the origins, comma-separated, whose pages may make a widget's calls from a browser, as "
+        "`https://shop.example`; `*` for every origin",
+        "none",
+    ),
+    Setting(
         _TIMES,
         "DEADLINE_MS",
         2_000,

@@ -12,6 +12,11 @@ from urllib.parse import SplitResult, urlsplit
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9._-]+)?")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?"
+)
+_ORIGIN_FORMS = "https://shop.example or http://localhost:3000"
+_PORTS = {"http": "80", "https": "443"}
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _SQLITE = "sqlite:///"
 _SQLITE_FORMS = "sqlite:///relative/path or sqlite:////absolute/path"
@@ -103,6 +108,23 @@ def key_prefix(text: str) -> str:
         return text
     message = f"must be at most 64 characters of A-Z a-z 0-9 _ . : -, not {text!r}"
     raise ValueError(message)
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """Return the origins of pages, in the form in which browsers send them; `*` for all."""
+    items = [item.strip().lower() for item in text.split(",")]
+    return tuple(dict.fromkeys(_origin(item) for item in items if item))
+
+
+def _origin(text: str) -> str:
+    # Fetch standard, "origin": no path, and no port that is the scheme's own.
+    found = _ORIGIN.fullmatch(text)
+    if text == "*":
+        return text
+    if found is None or found["port"] == _PORTS[found["scheme"]]:
+        message = f"must list origins as browsers send them, as {_ORIGIN_FORMS}, not {text!r}"
+        raise ValueError(message)
+    return text
 
 
 def redis_url(text: str) -> Url:

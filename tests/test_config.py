@@ -48,6 +48,35 @@ def test_a_default_can_be_written_out(setting: Setting) -> None:
     assert setting.parse(str(setting.default)) == setting.default
 
 
+def test_origins_are_listed() -> None:
+    """In any case and order, each once; browsers send them in small letters."""
+    environ = {"RESERVESVC_CORS_ORIGINS": "https://Shop.example, http://localhost:3000,,"}
+    assert load({}, environ).cors_origins == ("https://shop.example", "http://localhost:3000")
+    assert load({"cors_origins": "*,*"}, environ).cors_origins == ("*",)
+    assert load({"cors_origins": "http://[::1]:8080"}, {}).cors_origins == ("http://[::1]:8080",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "shop.example",
+        "https://shop.example/",
+        "https://shop.example:443",
+        "http://shop.example:80",
+        "https://*.shop.example",
+        "https://user@shop.example",
+        "https://shop.example, null",
+        "ftp://shop.example",
+        "https://shop.example\r\nX: y",
+    ],
+)
+def test_what_no_browser_sends_is_no_origin(text: str) -> None:
+    """An origin that could never match is a mistake, and told at the start."""
+    assert refusal({"RESERVESVC_CORS_ORIGINS": text}).startswith(
+        "RESERVESVC_CORS_ORIGINS must list origins as browsers send them, as https://shop.example"
+    )
+
+
 def test_a_flag_wins_over_the_environment() -> None:
     """The value nearest to the start of the process counts."""
     environ = {"RESERVESVC_PORT": "1", "RESERVESVC_LOG_LEVEL": "debug"}

@@ -1,6 +1,6 @@
 """The web application: the URL table behind the front door, and the server that runs it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from logging import DEBUG
 
 import structlog
@@ -8,9 +8,9 @@ from aiohttp import web
 
 from reservesvc.api import line
 from reservesvc.api.auth import Keys
-from reservesvc.api.call import Check, Context
+from reservesvc.api.call import Check, Context, Handler
 from reservesvc.api.connection import Server
-from reservesvc.api.front_door import Handler, front_door
+from reservesvc.api.front_door import front_door
 from reservesvc.api.routes import ROUTES
 from reservesvc.apikeys import ApiKey
 from reservesvc.domain.wish import Limits
@@ -21,7 +21,7 @@ LINGERING_S = 1.0
 """how long a refused body may still drip before we hang up"""
 
 
-def build(
+def build(  # noqa: PLR0913 - one for each thing that whoever starts it decides
     *,
     stores: Stores,
     limits: Limits,
@@ -30,6 +30,7 @@ def build(
     metrics: Metrics,
     deadline_ms: int,
     body_bytes_max: int,
+    origins: Collection[str] = (),
     write_line: line.Write | None = None,
 ) -> Handler:
     """Return the application: what answers a request.
@@ -42,6 +43,7 @@ def build(
         metrics: where to count.
         deadline_ms: when a request is answered at the latest.
         body_bytes_max: how large a body may be.
+        origins: whose pages may call from a browser.
         write_line: writes the line of a request; through structlog if None.
 
     """
@@ -58,7 +60,7 @@ def build(
         deadline_s=deadline_ms / 1000,
         body_bytes_max=body_bytes_max,
     )
-    return front_door(context, ROUTES)
+    return front_door(context, ROUTES, origins)
 
 
 def runner(

@@ -12,7 +12,8 @@ from reservesvc.api.problems import Problem, RefusedError
 from reservesvc.api.replies import Reply
 
 Parts = Mapping[str, str]
-_NO_PARTS: Parts = {}
+NO_PARTS: Parts = {}
+"""of a path without any"""
 _PART = re.compile(r"\{(\w+)\}")
 
 
@@ -53,17 +54,19 @@ class Dispatch:
     def find(self, request: web.BaseRequest) -> tuple[Route, Parts]:
         """Return the row that takes `request` and what stands in the places of its parts."""
         exact = self._exact.get((request.method, request.raw_path))
-        if exact is not None:
-            return exact, _NO_PARTS
+        return self.row(request.method, request.path) if exact is None else (exact, NO_PARTS)
+
+    def row(self, method: str, path: str) -> tuple[Route, Parts]:
+        """Return the row that takes requests with this method and this decoded path."""
         nearest = UNMATCHED
         for template in self._templates:
-            found = template.pattern.fullmatch(request.path)
+            found = template.pattern.fullmatch(path)
             if found:
-                row = template.rows.get(request.method)
+                row = template.rows.get(method)
                 if row is not None:
                     return row, found.groupdict()
                 nearest = template.stray if nearest is UNMATCHED else nearest
-        return nearest, _NO_PARTS
+        return nearest, NO_PARTS
 
 
 def _pattern(path: str) -> re.Pattern[str]:

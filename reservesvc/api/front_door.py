@@ -5,26 +5,43 @@ the log line, metrics.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from time import perf_counter, time_ns
 
 from aiohttp import hdrs, web
 
 from reservesvc.api import refusals, trace
-from reservesvc.api.call import Call, Context, Route
+from reservesvc.api.call import Call, Context, Handler, Route
+from reservesvc.api.cross_origin import CrossOrigin
 from reservesvc.api.deadlines import Deadlines
-from reservesvc.api.dispatch import Dispatch
+from reservesvc.api.dispatch import Dispatch, Parts
 from reservesvc.api.line import RequestLine
 from reservesvc.api.replies import Reply
 from reservesvc.domain import times
 
-Handler = Callable[[web.BaseRequest], Awaitable[Reply]]
+Find = Callable[[web.BaseRequest], tuple[Route, Parts]]
 
 
-def front_door(context: Context, routes: Iterable[Route]) -> Handler:
-    """Return what aiohttp calls for every request."""
-    find, new_id, admit = Dispatch(routes).find, context.stores.ids.ulid, context.keys.admit
-    metrics, deadlines, finish = context.metrics, Deadlines(context.deadline_s), _finisher(context)
+def front_door(context: Context, routes: Iterable[Route], origins: Collection[str] = ()) -> Handler:
+    """Return what aiohttp calls for every request.
+
+    Args:
+        context: what every call shares.
+        routes: the URL table.
+        origins: whose pages may call from a browser, see `cross_origin`.
+
+    """
+    dispatch, deadlines = Dispatch(routes), Deadlines(context.deadline_s)
+    serve = _serving(context, deadlines, dispatch.find)
+    if not origins:
+        return serve
+    sites = CrossOrigin(origins, dispatch)
+    return sites.around(serve, _serving(context, deadlines, sites.find))
+
+
+def _serving(context: Context, deadlines: Deadlines, find: Find) -> Handler:
+    new_id, admit = context.stores.ids.ulid, context.keys.admit
+    metrics, finish = context.metrics, _finisher(context)
 
     async def serve(request: web.BaseRequest) -> Reply:
         began_s = perf_counter()

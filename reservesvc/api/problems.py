@@ -27,6 +27,9 @@ PROBLEMS = {
     ),
     "unauthorized": Kind(401, "Key required", "The request has no key, or an unknown one."),
     "forbidden": Kind(403, "Scope too small", "The key's scope does not cover the call."),
+    "origin_not_allowed": Kind(
+        403, "Origin not allowed", "Pages of this origin may not call from a browser."
+    ),
     "not_found": Kind(404, "Not found", "Nothing has this URL or this id."),
     "reservation_not_found": Kind(
         404, "Reservation not found", "The id is not one this service gives to reservations."

@@ -69,6 +69,10 @@ class Reply(web.StreamResponse):
         self._id = request_id
         self._echo = echo
 
+    def add_lines(self, lines: str) -> None:
+        """Take further header lines, each with its end."""
+        self._echo += lines
+
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write the reply; what aiohttp calls once the handler is done."""
         transport = request.transport

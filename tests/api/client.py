@@ -9,8 +9,7 @@ from aiohttp import ClientSession
 from multidict import CIMultiDictProxy
 
 from reservesvc.api.application import build
-from reservesvc.api.call import Check
-from reservesvc.api.front_door import Handler
+from reservesvc.api.call import Check, Handler
 from reservesvc.apikeys import ApiKey
 from reservesvc.domain.wish import Limits
 from reservesvc.metrics import Metrics
@@ -79,6 +78,7 @@ def application(
     checks: Mapping[str, Check] | None = None,
     metrics: Metrics | None = None,
     deadline_ms: int = 2_000,
+    origins: tuple[str, ...] = (),
 ) -> Handler:
     """Return the application over `stores`."""
     return build(
@@ -89,4 +89,5 @@ def application(
         metrics=metrics or Metrics(),
         deadline_ms=deadline_ms,
         body_bytes_max=BODY_BYTES_MAX,
+        origins=origins,
     )

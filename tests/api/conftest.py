@@ -11,7 +11,7 @@ from aiohttp import ClientSession, web
 from redis.asyncio import Redis
 
 from reservesvc.api.application import runner
-from reservesvc.api.front_door import Handler
+from reservesvc.api.call import Handler
 from reservesvc.bookings.settings import CachedSettings
 from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.ids import RandomIds

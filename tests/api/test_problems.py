@@ -145,7 +145,10 @@ CASES = {
     "internal_error": _reserving(RuntimeError("no secret leaves")),
     "unavailable": _reserving(UnavailableError("redis", "Redis does not answer.")),
 }
-SHOWN_ELSEWHERE = {"request_timeout": "test_bodies.test_a_dripping_body_times_out"}
+SHOWN_ELSEWHERE = {
+    "request_timeout": "test_bodies.test_a_dripping_body_times_out",
+    "origin_not_allowed": "test_cross_origin.test_a_preflight_of_another_origin_is_refused",
+}
 
 
 def test_every_code_has_a_case() -> None:
