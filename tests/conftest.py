@@ -1,5 +1,7 @@
 """Fixtures that every directory of tests may ask for."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -7,6 +9,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from tests.postgres import URL_VARIABLE, Databases, PostgresServer, why_none
 from tests.servers import RedisServer
 
 
@@ -29,3 +32,26 @@ async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
     await client.flushall()
     yield client
     await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run one PostgreSQL for the whole session; whoever kills it starts it again."""
+    reason = why_none()
+    if reason is not None and not os.environ.get("CI"):
+        pytest.skip(reason)
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """Make databases in the PostgreSQL that the environment names, or in our own."""
+    url = os.environ.get(URL_VARIABLE)
+    if url is None:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        yield server.databases
+        return
+    named = Databases(url)
+    yield named
+    asyncio.run(named.close())

@@ -9,11 +9,7 @@ from typing import Literal, NamedTuple
 from reservesvc.domain.entry import Entry
 
 Kind = Literal["missing", "misplaced", "unsettled"]
-REASONS: dict[Kind, str] = {
-    "missing": "the booking store has a booking here, the index does not",
-    "misplaced": "the index has a booking here, the booking store does not",
-    "unsettled": "what a hand-off or an action left undecided; only the booking store knows",
-}
+"""What each means is told in `finding.MEANINGS`"""
 
 
 class Difference(NamedTuple):

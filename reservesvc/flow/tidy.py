@@ -11,7 +11,7 @@ from typing import Literal
 from reservesvc.domain.difference import Difference, differences
 from reservesvc.domain.outcomes import Cold
 from reservesvc.flow.resync import resync
-from reservesvc.ports import Stores
+from reservesvc.ports import Index, Snapshot, Stores
 
 LOOK_AGAIN_S = 1.0
 """How long a difference has to last; longer than an entry is between store and index"""
@@ -43,7 +43,11 @@ async def _look(stores: Stores, resource_id: str) -> set[Difference] | None:
     index = await stores.reservations.index(resource_id)
     if isinstance(index, Cold):
         return None
-    snapshot = await stores.bookings.blocking(resource_id, index.since_ms)
+    return disagreements(index, await stores.bookings.blocking(resource_id, index.since_ms))
+
+
+def disagreements(index: Index, snapshot: Snapshot) -> set[Difference]:
+    """Return what differs between an index and what the booking store says."""
     rows = index.entries
     return differences(
         booked=(booking.entry for booking in snapshot.bookings),

@@ -1,8 +1,6 @@
 """Engines of the booking store, and stores to test."""
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +11,7 @@ from reservesvc.bookings.postgres import PostgresBookingStore
 from reservesvc.bookings.postgres_database import Patience
 from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.ports import BookingStore
-from tests.postgres import URL_VARIABLE, Databases, PostgresServer, why_none
+from tests.postgres import Databases
 
 PATIENT = Patience.within(deadline_s=40)
 """For tests that ask whether, not how fast"""
@@ -50,29 +48,6 @@ async def _postgres(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
 
 
 ENGINES: dict[str, Engine] = {"sqlite": _sqlite, "postgres": _postgres}
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """Run one PostgreSQL for the whole session; whoever kills it starts it again."""
-    reason = why_none()
-    if reason is not None and not os.environ.get("CI"):
-        pytest.skip(reason)
-    with PostgresServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
-    """Make databases in the PostgreSQL that the environment names, or in our own."""
-    url = os.environ.get(URL_VARIABLE)
-    if url is None:
-        server: PostgresServer = request.getfixturevalue("postgres_server")
-        yield server.databases
-        return
-    named = Databases(url)
-    yield named
-    asyncio.run(named.close())
 
 
 @pytest.fixture
