@@ -80,13 +80,9 @@ async def application_of(
 
     """
     metrics, ids = Metrics(), RandomIds()
-    redis_url = config.redis_url.reveal() if config.redis_url else ""
-    pipeline = Pipeline(
-        embedded.url if embedded else redis_url,
-        config.deadline_ms / 1000,
-        metrics.dependency("redis"),
-    )
-    reservations = RedisReservations(pipeline, Keys(config.key_prefix), ids, _times(config))
+    own_url = embedded.url if embedded else ""
+    observe = metrics.dependency("redis")
+    pipeline, reservations = open_redis(config, own_url, ids, observe)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(pipeline.close)
         bookings = await open_bookings(config, metrics.dependency("store"))
@@ -106,6 +102,23 @@ async def application_of(
             body_bytes_max=config.body_max_bytes,
             write_line=_line_writer(config),
         )
+
+
+def open_redis(
+    config: Config, own_url: str, ids: RandomIds, observe: Callable[[float], None]
+) -> tuple[Pipeline, RedisReservations]:
+    """Return the connection to Redis, made at its first use, and the reservations there.
+
+    Args:
+        config: which Redis, and how long things stay in it.
+        own_url: where ours is, which is taken if the configuration names none.
+        ids: where nonces and tickets come from.
+        observe: told the seconds of every call.
+
+    """
+    url = config.redis_url.reveal() if config.redis_url else own_url
+    pipeline = Pipeline(url, config.deadline_ms / 1000, observe)
+    return pipeline, RedisReservations(pipeline, Keys(config.key_prefix), ids, _times(config))
 
 
 async def open_bookings(

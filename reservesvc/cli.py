@@ -1,7 +1,8 @@
 """The command `reservesvc`: flags in, exit status out; no logic.
 
-Exit status: 0 fine, 1 could not run, 2 told something it cannot use. What goes wrong for the
-person at the keyboard is a sentence on stderr, never a traceback.
+Exit status: 0 fine, 1 could not run, 2 told something it cannot use; of `doctor` 1 is that
+something is wrong, 2 that it could not look. What goes wrong for the person at the keyboard is a
+sentence on stderr, never a traceback.
 """
 
 import argparse
@@ -13,15 +14,18 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from reservesvc import __doc__ as what_it_is
 from reservesvc import __version__, logs
-from reservesvc.config import STORE_SETTINGS, load, load_store
+from reservesvc.config import DOCTOR_SETTINGS, STORE_SETTINGS, load, load_store
 from reservesvc.config_table import SETTINGS, Setting
+from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
 from reservesvc.errors import ConfigError, ReservesvcError
+
+T = TypeVar("T")
 
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 _BIND_ERRORS = {
@@ -58,13 +62,26 @@ It may run more than once and at several places at once. On SQLite the service d
 """
 
 
+_DOCTOR_EXAMPLES = """\
+examples:
+  reservesvc doctor
+      beside the running service, with the same settings; changes nothing
+  reservesvc doctor --resource room-1 --fix
+      puts right what is wrong with room-1, as the service would
+
+Exit status: 0 all is well, 1 something is wrong (still), 2 it could not look; stderr says why.
+"""
+
+
 class _Command(Struct, frozen=True):
     """What `reservesvc <name>` says about itself, takes and does."""
 
     help: str
     epilog: str
     add_flags: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], None]
+    run: Callable[[argparse.Namespace], int]
+    failed: int = _FAILED
+    """the exit status where a dependency or the machine does not do its part"""
 
 
 class _CannotServeError(ReservesvcError):
@@ -83,14 +100,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         parser.print_help(sys.stderr)
         return _MISUSED
+    command = _COMMANDS[arguments.command]
     try:
-        _COMMANDS[arguments.command].run(arguments)
+        return command.run(arguments)
     except ReservesvcError as error:
         print(f"reservesvc: {error}", file=sys.stderr)  # noqa: T201  (a command speaks so)
-        return _MISUSED if isinstance(error, ConfigError) else _FAILED
+        return _MISUSED if isinstance(error, ConfigError) else command.failed
     except KeyboardInterrupt:
         return _INTERRUPTED
-    return 0
 
 
 def explain(error: OSError, host: str, port: int) -> str | None:
@@ -103,7 +120,7 @@ def explain(error: OSError, host: str, port: int) -> str | None:
     return sentence and sentence.format(host=host, port=port)
 
 
-def _serve(arguments: argparse.Namespace) -> None:
+def _serve(arguments: argparse.Namespace) -> int:
     config = load(vars(arguments), os.environ)
     logs.configure(config.log_format, config.log_level)
     # Late, for help and refusals are to come at once.
@@ -116,24 +133,38 @@ def _serve(arguments: argparse.Namespace) -> None:
         if sentence is None:
             raise
         raise _CannotServeError(sentence) from error
+    return 0
 
 
-def _migrate(arguments: argparse.Namespace) -> None:
+def _migrate(arguments: argparse.Namespace) -> int:
     place = load_store(vars(arguments), os.environ)
     # Late, for help and refusals are to come at once.
     from reservesvc.migrate import migrate  # noqa: PLC0415
 
     _run(migrate(place, lambda line: print(line, flush=True)))  # noqa: T201  (what it did)
+    return 0
 
 
-def _run(work: Coroutine[object, object, None]) -> None:
+def _doctor(arguments: argparse.Namespace) -> int:
+    config = load(vars(arguments), os.environ)
+    resource_id = arguments.resource
+    if resource_id is not None and not is_resource_id(resource_id):
+        message = f"--resource {RESOURCE_ID_RULE}."
+        raise ConfigError(message)
+    # Late, for help and refusals are to come at once.
+    from reservesvc.doctor import doctor  # noqa: PLC0415
+
+    is_well = _run(doctor(config, resource_id, fix=arguments.fix, json=arguments.json))
+    return 0 if is_well else _FAILED
+
+
+def _run(work: Coroutine[object, object, T]) -> T:
     """Run `work` on uvloop where it is installed, on asyncio's own loop elsewhere."""
     try:
         from uvloop import run  # noqa: PLC0415  (it is not on every platform)
     except ImportError:
-        asyncio.run(work)
-    else:
-        run(work)
+        return asyncio.run(work)
+    return run(work)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -168,6 +199,14 @@ def _add_settings(settings: Sequence[Setting], parser: argparse.ArgumentParser) 
             )
 
 
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("What to do")
+    group.add_argument("--resource", metavar="ID", help="look at this resource, not at all")
+    group.add_argument("--fix", action="store_true", help="repair what can be, then look again")
+    group.add_argument("--json", action="store_true", help="say it for programs, in one line")
+    _add_settings(DOCTOR_SETTINGS, parser)
+
+
 _COMMANDS = {
     "serve": _Command(
         help="run the service until SIGTERM or Ctrl-C",
@@ -180,5 +219,12 @@ _COMMANDS = {
         epilog=_MIGRATE_EXAMPLES,
         add_flags=partial(_add_settings, STORE_SETTINGS),
         run=_migrate,
+    ),
+    "doctor": _Command(
+        help="compare Redis with the booking store, say what is wrong, repair it",
+        epilog=_DOCTOR_EXAMPLES,
+        add_flags=_add_doctor,
+        run=_doctor,
+        failed=_MISUSED,
     ),
 }

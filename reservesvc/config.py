@@ -48,6 +48,21 @@ STORE_SETTINGS = tuple(s for s in SETTINGS if s.field in StorePlace.__struct_fie
 """The settings that say where the booking store is"""
 
 
+_NEEDED_TO_LOOK = {
+    "redis_url",
+    "store_url",
+    "store_pool_max",
+    "data_dir",
+    "key_prefix",
+    "deadline_ms",
+    "grace_ms",
+    "duration_max_s",
+    "past_max_s",
+}
+DOCTOR_SETTINGS = tuple(s for s in SETTINGS if s.field in _NEEDED_TO_LOOK)
+"""The settings that say what there is to look at, and how long things stay there"""
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """Everything the service can be told; `config_table.SETTINGS` explains each field."""
 

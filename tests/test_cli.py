@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 from reservesvc import __version__, cli
+from reservesvc.bookings.sqlite_schema import VERSION
 from reservesvc.config import Config
 from reservesvc.config_table import SETTINGS, Setting
 from reservesvc.errors import UnavailableError
@@ -216,7 +217,7 @@ def test_migrate_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[
     file = tmp_path / "bookings.sqlite"
     for _ in range(2):
         assert cli.main(["migrate", "--store-url", f"sqlite:///{file}"]) == 0
-        assert capsys.readouterr().out == f"{file} has schema version 1\n"
+        assert capsys.readouterr().out == f"{file} has schema version {VERSION}\n"
     assert file.exists()
 
 

@@ -1,10 +1,13 @@
 """Which schema a SQLite file has, and how it comes to have this version's."""
 
 import sqlite3
+from contextlib import closing
 from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 from reservesvc.bookings.sqlite_errors import DEPENDENCY
+from reservesvc.bookings.sqlite_file import opening
 from reservesvc.errors import ConfigError, UnavailableError
 
 _APPLICATION_ID = 0x52735663
@@ -49,6 +52,27 @@ def check(connection: sqlite3.Connection) -> None:
         raise UnavailableError(DEPENDENCY, detail)
     # The same again, for a transaction that changes nothing would not notice a full disk.
     connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def check_file(path: Path) -> None:
+    """Check that the file is there and has the version this code works with; change nothing.
+
+    Raises:
+        ConfigError: it has another version.
+        UnavailableError: there is no such file, or it cannot be read.
+
+    """
+    if not path.exists():
+        raise UnavailableError(DEPENDENCY, f"there is no file {path}; `reservesvc serve` makes it")
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    with opening(path), closing(sqlite3.connect(address, uri=True)) as connection:
+        found = version(connection)
+    if found != VERSION:
+        message = (
+            f"the booking store has schema version {found}, and this reservesvc works with "
+            f"version {VERSION}; a newer `reservesvc serve` or `reservesvc migrate` raises it"
+        )
+        raise ConfigError(message)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

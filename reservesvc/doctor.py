@@ -1,0 +1,68 @@
+"""The command `reservesvc doctor`: open what `serve` would, look, say what was found.
+
+Opens only what is there: it starts no Redis, makes no file and changes no schema.
+"""
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+
+from reservesvc.app import open_bookings, open_redis
+from reservesvc.bookings import sqlite_schema
+from reservesvc.bookings.settings import CachedSettings
+from reservesvc.config import Config
+from reservesvc.doctor_report import Progress, as_json, as_text
+from reservesvc.doctoring import Doctor
+from reservesvc.embedded import EmbeddedRedis
+from reservesvc.errors import UnavailableError
+from reservesvc.ids import RandomIds
+from reservesvc.ports import Stores
+from reservesvc.reservations import health
+from reservesvc.reservations.pipeline import Pipeline
+
+MARGIN_S = 1.0
+"""beyond the deadline of a request, until it is over for certain"""
+
+
+async def doctor(config: Config, resource_id: str | None, *, fix: bool, json: bool) -> bool:
+    """Print what is wrong, or with `fix` what was and what is left; return whether all is well.
+
+    Raises:
+        ConfigError: the booking store has another schema.
+        UnavailableError: a store cannot be asked.
+
+    """
+    async with _opened(config) as (pipeline, stores):
+        progress = Progress(sys.stderr)
+        look_again_s = config.deadline_ms / 1000 + MARGIN_S
+        dangers = await _dangers(pipeline)
+        report = await Doctor(stores, look_again_s, progress.tell).look(resource_id, fix=fix)
+    report.dangers = dangers
+    sys.stdout.write(as_json(report) if json else as_text(report))
+    return report.is_well
+
+
+@contextlib.asynccontextmanager
+async def _opened(config: Config) -> AsyncIterator[tuple[Pipeline, Stores]]:
+    """Open both stores as they are."""
+    ids = RandomIds()
+    own_url = EmbeddedRedis(config.data_dir).url
+    async with contextlib.AsyncExitStack() as stack:
+        pipeline, reservations = open_redis(config, own_url, ids, lambda _: None)
+        stack.push_async_callback(pipeline.close)
+        # First, for it is the one more often out of reach.
+        await pipeline.command("PING")
+        if config.store.postgres_url is None:
+            sqlite_schema.check_file(config.store.path)
+        bookings = await open_bookings(config, lambda _: None)
+        stack.push_async_callback(bookings.close)
+        yield pipeline, Stores(reservations, bookings, CachedSettings(bookings), ids)
+
+
+async def _dangers(pipeline: Pipeline) -> list[str]:
+    """Return why reservations are not safe on a Redis that answers."""
+    try:
+        await health.check(pipeline)
+    except UnavailableError as error:
+        return [str(error)]
+    return []
