@@ -1,18 +1,43 @@
-"""What the doctor says: sentences for people, JSON for programs, progress for whoever waits."""
+"""What the doctor found, and how it says so: to people, to programs, to whoever waits."""
 
 import time
 from collections.abc import Iterator
 from typing import TextIO
 
 import msgspec
+from msgspec import Struct
 
-from reservesvc.doctoring import Report
 from reservesvc.domain import times
 from reservesvc.domain.finding import Finding
 from reservesvc.domain.reservation import ReservationId
 
 _EVERY_S = 2.0
 _encode = msgspec.json.Encoder().encode
+
+
+class Report(Struct, kw_only=True):
+    """What there was, what was not as it should be, and what is left of it."""
+
+    resources: int = 0
+    cold: int = 0
+    """resources whose index decides nothing until their next request rebuilds it"""
+    bookings: int = 0
+    reservations: int = 0
+    dangers: list[str] = []
+    """why the servers themselves are not safe; settings, which no repair changes"""
+    found: list[Finding] = []
+    left: list[Finding] = []
+    """of what was found, and is there still after a repair; without one the same"""
+
+    @property
+    def repaired(self) -> int:
+        """How much of what was found a repair has put right."""
+        return sum(finding.is_repairable for finding in set(self.found) - set(self.left))
+
+    @property
+    def is_well(self) -> bool:
+        """Whether there is nothing wrong, or nothing any more."""
+        return not self.dangers and not any(finding.is_wrong for finding in self.left)
 
 
 class Progress:
@@ -98,19 +123,19 @@ def _state(finding: Finding, *, is_left: bool) -> str:
 
 def _summary(report: Report) -> Iterator[str]:
     yield (
-        f"Looked at {report.resources} resources, {report.bookings} bookings and "
-        f"{report.reservations} reservations."
+        f"Looked at: resources {report.resources}, bookings {report.bookings}, "
+        f"reservations {report.reservations}."
     )
     if report.cold:
         yield (
-            f"{report.cold} of the resources are cold: there is nothing to compare until their "
-            "next request rebuilds their index."
+            f"Of the resources cold: {report.cold}. There is nothing to compare until the next "
+            "request for one rebuilds its index."
         )
     if report.repaired:
-        yield f"Repaired {report.repaired}."
+        yield f"Repaired: {report.repaired}."
     if report.is_well:
         yield "All is well."
         return
     wrong = [finding for finding in report.left if finding.is_wrong]
     repairable = sum(finding.is_repairable for finding in wrong)
-    yield f"{len(wrong) + len(report.dangers)} wrong, {repairable} of them for --fix to repair."
+    yield f"Wrong: {len(wrong) + len(report.dangers)}, of which --fix can repair {repairable}."

@@ -8,11 +8,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
-from msgspec import Struct
-
+from reservesvc.doctor_report import Report
 from reservesvc.domain.finding import Finding
 from reservesvc.domain.reservation import ReservationId
-from reservesvc.flow.examine import Examination, examine, repair
+from reservesvc.flow.examine import Examination, examine
+from reservesvc.flow.repair import repair
 from reservesvc.ports import Stores
 
 PAUSE_S = 0.005
@@ -23,31 +23,6 @@ REPAIRS = 3
 """how often to try: another server may be resyncing at the same time"""
 LOOKS = 2
 """how often the same has to be seen to be more than a moment's"""
-
-
-class Report(Struct, kw_only=True):
-    """What there was, what was not as it should be, and what is left of it."""
-
-    resources: int = 0
-    cold: int = 0
-    """resources whose index decides nothing until their next request rebuilds it"""
-    bookings: int = 0
-    reservations: int = 0
-    dangers: list[str] = []
-    """why the servers themselves are not safe; settings, which no repair changes"""
-    found: list[Finding] = []
-    left: list[Finding] = []
-    """of what was found, and is there still after a repair; without one the same"""
-
-    @property
-    def repaired(self) -> int:
-        """How much of what was found a repair has put right."""
-        return sum(finding.is_repairable for finding in set(self.found) - set(self.left))
-
-    @property
-    def is_well(self) -> bool:
-        """Whether there is nothing wrong, or nothing any more."""
-        return not self.dangers and not any(finding.is_wrong for finding in self.left)
 
 
 class Doctor:

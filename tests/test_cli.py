@@ -15,7 +15,7 @@ import pytest
 
 from reservesvc import __version__, cli
 from reservesvc.bookings.sqlite_schema import VERSION
-from reservesvc.config import Config
+from reservesvc.config import DOCTOR_SETTINGS, Config
 from reservesvc.config_table import SETTINGS, Setting
 from reservesvc.errors import UnavailableError
 from tests.servers import free_port
@@ -231,6 +231,18 @@ def test_migrate_takes_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit) as left:
         cli.main(["migrate", "--port", "1"])
     assert left.value.code == 2
+
+
+def test_the_doctor_takes_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its help names the settings that say what there is to look at, and not the others."""
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "--help"])
+    shown = capsys.readouterr().out
+    flags = {setting.flag for setting in SETTINGS if f"{setting.flag} " in shown}
+    assert flags == {setting.flag for setting in DOCTOR_SETTINGS}
+    assert {"--redis-url", "--store-url", "--key-prefix", "--data-dir"} <= flags
+    assert "--port" not in flags
+    assert all(f"{flag} " in shown for flag in ("--resource", "--fix", "--json"))
 
 
 def test_a_migration_that_cannot_reach_the_store_is_a_sentence(

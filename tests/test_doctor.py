@@ -12,8 +12,7 @@ import pytest
 from redis import Redis
 
 from reservesvc import cli
-from reservesvc.doctor_report import Progress, as_json, as_text
-from reservesvc.doctoring import Report
+from reservesvc.doctor_report import Progress, Report, as_json, as_text
 from reservesvc.domain.entry import Entry
 from reservesvc.domain.finding import MEANINGS, Finding
 from tests.builders import ROOM
@@ -76,7 +75,7 @@ def break_index(redis: Redis) -> None:
 
 def test_all_is_well(doctor: Doctor) -> None:
     """Exit status 0 and a sentence; nothing on stderr."""
-    well = "Looked at 0 resources, 0 bookings and 0 reservations.\nAll is well.\n"
+    well = "Looked at: resources 0, bookings 0, reservations 0.\nAll is well.\n"
     assert doctor() == (0, well, "")
 
 
@@ -88,8 +87,8 @@ def test_what_is_wrong_is_told(doctor: Doctor, redis: Redis) -> None:
     assert status == 1
     slot = "room-1, 2001-09-09T01:46:40.000Z to 2286-11-20T17:46:40.000Z"
     assert wrong.startswith(f"Wrong: {slot}, reservation {ROOM}.{'0' * 26}, is booked in the index")
-    assert looked == "Looked at 1 resources, 0 bookings and 0 reservations."
-    assert summary == "1 wrong, 1 of them for --fix to repair."
+    assert looked == "Looked at: resources 1, bookings 0, reservations 0."
+    assert summary == "Wrong: 1, of which --fix can repair 1."
 
 
 def test_a_repair_ends_well(doctor: Doctor, redis: Redis) -> None:
@@ -98,7 +97,7 @@ def test_a_repair_ends_well(doctor: Doctor, redis: Redis) -> None:
     status, said, _ = doctor("--fix")
     assert status == 0
     assert said.startswith("Repaired: room-1, ")
-    assert said.endswith("\nRepaired 1.\nAll is well.\n")
+    assert said.endswith("\nRepaired: 1.\nAll is well.\n")
     assert redis.exists(SLOTS) == 0
     assert doctor()[0] == 0
 
@@ -134,7 +133,7 @@ def test_an_unsafe_redis_is_told(doctor: Doctor, redis: Redis) -> None:
         redis.config_set("maxmemory-policy", "noeviction")
     assert status == 1
     assert said.startswith("Not safe: redis: has maxmemory-policy volatile-ttl, which may evict")
-    assert "1 wrong, 0 of them for --fix to repair." in said
+    assert "Wrong: 1, of which --fix can repair 0." in said
 
 
 def test_a_redis_out_of_reach(doctor: Doctor) -> None:
@@ -213,6 +212,6 @@ def test_what_ends_by_itself_is_not_called_repaired() -> None:
     over, wrong, _, cold, *_ = as_text(report).splitlines()
     assert over.startswith("Over: ")
     assert wrong.startswith("Wrong: ")
-    assert cold.startswith("1 of the resources are cold")
+    assert cold.startswith("Of the resources cold: 1.")
     told = json.loads(as_json(report))["findings"]
     assert [one["is_left"] for one in told] == [False, True]

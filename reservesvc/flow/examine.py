@@ -1,7 +1,7 @@
-"""examine: compare what Redis and the booking store say about a resource; repair what differs.
+"""examine: compare what Redis and the booking store say about a resource; change nothing.
 
-Changes nothing unless asked to. What is found is true of a moment: a hand-off under way looks
-like a broken one, so whoever asks looks again later and goes by what both times have in common.
+What is found is true of a moment: a hand-off under way looks like a broken one, so whoever
+asks looks again later and goes by what both times have in common.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,11 +9,9 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from reservesvc.domain.finding import Finding, Kind, crowded
-from reservesvc.domain.outcomes import Cold, Live, Reserved
+from reservesvc.domain.outcomes import Cold, Live
 from reservesvc.domain.project import unregistered
-from reservesvc.domain.reservation import Claim, Reservation, ReservationId
-from reservesvc.flow.reserve import claim_slot
-from reservesvc.flow.resync import resync
+from reservesvc.domain.reservation import Reservation, ReservationId
 from reservesvc.flow.tidy import disagreements
 from reservesvc.ports import Index, Snapshot, Stores
 
@@ -58,21 +56,6 @@ async def examine(
         bookings=len(snapshot.bookings),
         reservations=len(held),
     )
-
-
-async def repair(stores: Stores, resource_id: str, findings: Iterable[Finding]) -> None:
-    """Put right what can be, by the ways that requests go.
-
-    Raises:
-        UnavailableError: a store could not do its part; what is left can be repaired again.
-
-    """
-    remedies = [(finding.meaning.remedy, finding.entry) for finding in findings]
-    if any(remedy == "resync" for remedy, _ in remedies):
-        await resync(stores, resource_id)
-    for remedy, entry in remedies:
-        if remedy == "claim":
-            await _claim_again(stores, ReservationId(resource_id, entry.id))
 
 
 def _differences(index: Index, snapshot: Snapshot) -> list[Finding]:
@@ -121,11 +104,11 @@ async def _unindexed(stores: Stores, index: Index, keyed: Iterable[ReservationId
     """Return the reservations that live and have no place in the index."""
     known = {row.entry.id for row in index.entries}
     suspects = [reservation_id for reservation_id in keyed if reservation_id.ulid not in known]
-    found = [await _without_entry(stores, reservation_id) for reservation_id in suspects]
+    found = [await without_entry(stores, reservation_id) for reservation_id in suspects]
     return [Finding("unindexed", reservation.entry) for reservation in found if reservation]
 
 
-async def _without_entry(stores: Stores, reservation_id: ReservationId) -> Reservation | None:
+async def without_entry(stores: Stores, reservation_id: ReservationId) -> Reservation | None:
     """Return the reservation if it lives and the index lacks it for certain."""
     before = await stores.reservations.read(reservation_id)
     if not isinstance(before, Live):
@@ -137,26 +120,3 @@ async def _without_entry(stores: Stores, reservation_id: ReservationId) -> Reser
     # Key and entry come and go together: if the key is still there, it was there without one.
     after = await stores.reservations.read(reservation_id)
     return after.reservation if isinstance(after, Live) else None
-
-
-async def _claim_again(stores: Stores, reservation_id: ReservationId) -> None:
-    """Give a reservation its entry back for the time it has left; release it where it is late."""
-    reservation = await _without_entry(stores, reservation_id)
-    if reservation is None:
-        return
-    resource = await stores.bookings.resource(reservation_id.resource_id)
-    capacity = resource.capacity if resource else 1
-    outcome = await claim_slot(stores, _the_same(reservation), capacity, None)
-    if not isinstance(outcome, Reserved):
-        await stores.reservations.release(reservation_id)
-
-
-def _the_same(reservation: Reservation) -> Claim:
-    return Claim(
-        id=reservation.id,
-        start_ms=reservation.start_ms,
-        end_ms=reservation.end_ms,
-        quantity=reservation.quantity,
-        duration_ms=max(1, reservation.remaining_ms),
-        document=reservation.rest,
-    )

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 
+import asyncpg
 import pytest
 
 from tests.faults.bookings import made_of
@@ -68,10 +69,21 @@ async def test_what_a_crash_left_is_told_and_repaired() -> None:
         kinds = {one["resource_id"]: one["kind"] for one in json.loads(said)["findings"]}
         assert (status, kinds) == (1, {"room-1": "committed", "room-2": "missing"})
         status, said, _ = await doctor(made.cluster, "--fix")
-        assert (status, said.splitlines()[-2:]) == (0, ["Repaired 2.", "All is well."])
+        assert (status, said.splitlines()[-2:]) == (0, ["Repaired: 2.", "All is well."])
         for slot in (crashed, deleted):
             assert not (await made.client.reserve(slot, 1, server=1)).granted
         assert (await made.client.hand_off(held, server=1)).granted
+
+
+async def test_a_database_without_its_constraint_is_told() -> None:
+    """Nothing can be promised of it: exit status 2, and which constraint it is."""
+    async with trial(servers=1, bookings=made_of("postgres")) as made:
+        connection = await asyncpg.connect(made.cluster.bookings.url())
+        await connection.execute("ALTER TABLE bookings DROP CONSTRAINT bookings_exclusive")
+        await connection.close()
+        status, said, why = await doctor(made.cluster)
+        assert (status, said) == (2, "")
+        assert why == "reservesvc: store: the constraint bookings_exclusive is missing or invalid\n"
 
 
 async def test_what_cannot_be_looked_at_is_told() -> None:

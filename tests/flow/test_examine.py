@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from reservesvc.bookings.settings import CachedSettings
-from reservesvc.doctoring import PAUSE_S, Doctor, Report
+from reservesvc.doctor_report import Report
+from reservesvc.doctoring import PAUSE_S, Doctor
 from reservesvc.domain.outcomes import Booked, Live, Pending, Released, Reserved
 from reservesvc.domain.project import Resource
 from reservesvc.domain.reservation import Reservation

@@ -10,6 +10,7 @@ import pytest
 
 from reservesvc import __version__
 from reservesvc.config_table import as_markdown
+from reservesvc.domain.finding import MEANINGS
 from tests.packaging.project import ROOT, pyproject
 
 _PAGES = sorted(
@@ -24,6 +25,13 @@ _LINT = "from importlinter.cli import lint_imports_command; lint_imports_command
 def test_the_page_of_settings_is_the_table() -> None:
     """docs/settings.md is what `make docs` would write."""
     assert (ROOT / "docs" / "settings.md").read_text() == as_markdown()
+
+
+def test_every_finding_is_explained() -> None:
+    """docs/operations.md has a row for each kind of thing that the doctor finds."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    doctor = text.partition("## The doctor")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \| .* \| .* \|$", doctor, re.MULTILINE) == ["kind", *MEANINGS]
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md"])
