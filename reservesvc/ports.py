@@ -36,6 +36,7 @@ from reservesvc.domain.outcomes import (
 )
 from reservesvc.domain.project import Project, Resource
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId
+from reservesvc.domain.slot import Usage
 from reservesvc.errors import UnavailableError
 
 
@@ -81,6 +82,13 @@ class Index(Struct, frozen=True, kw_only=True):
     since_ms: int
     """bookings that end by then need not be in it"""
     entries: list[IndexEntry]
+
+
+class ColdUsages(Struct, frozen=True, kw_only=True):
+    """What a cold index knows for sure; the booking store knows the rest."""
+
+    live: list[Entry]
+    """of reservations whose key lives"""
 
 
 class ReservationStore(Protocol):
@@ -154,8 +162,21 @@ class ReservationStore(Protocol):
         """
         ...
 
+    async def now_ms(self) -> int:
+        """Return what Redis' clock shows."""
+        ...
+
     async def since_ms(self) -> int:
         """Return how far back indexes reach: bookings that ended by then need not be in any."""
+        ...
+
+    async def usages(
+        self, resource_ids: Sequence[str], start_ms: int, end_ms: int
+    ) -> list[list[Usage] | ColdUsages]:
+        """Return what uses each resource's capacity between the two, in no order.
+
+        In a few calls for all of them, whose number grows with what is found.
+        """
         ...
 
     async def resync_begin(self, resource_id: str) -> tuple[str, int] | Busy:
@@ -180,6 +201,12 @@ class BookingStore(Protocol):
 
     async def used_resources(self, after: str, limit: int) -> list[str]:
         """Return the next resources by id that were ever reserved or booked, up to `limit`."""
+        ...
+
+    async def blocking_between(
+        self, resource_ids: Sequence[str], start_ms: int, end_ms: int
+    ) -> list[Entry]:
+        """Return the blocking bookings of all the resources that overlap the time, in no order."""
         ...
 
     async def forget_keys(self, age_ms: int, limit: int) -> int:
@@ -299,6 +326,10 @@ class Settings(Protocol):
 
     async def resource(self, resource_id: str) -> Resource:
         """Return the resource; an unregistered one has capacity 1."""
+        ...
+
+    async def resources(self, resource_ids: Sequence[str]) -> list[Resource]:
+        """Return the resources in this order, as `resource` does, in one read at most."""
         ...
 
     def forget(self) -> None:

@@ -162,10 +162,12 @@ class Route(Struct, frozen=True):
     """one name a route; part of what an Idempotency-Key is kept under"""
     quiet: bool = False
     """asked every few seconds by machines: logged at debug"""
+    only_reads: bool = False
+    """a POST that changes nothing"""
     body_bytes_max: int | None = None
     """how large a body may be, where the service's own limit is too small"""
 
     @property
     def writes(self) -> bool:
         """Whether a request may change something."""
-        return self.method != "GET"
+        return self.method != "GET" and not self.only_reads

@@ -1,6 +1,7 @@
 """The URL table: one row a call. Assembly, keys, log, metrics and tests all read it."""
 
 from reservesvc.api import (
+    availability,
     batch,
     bookings,
     embed,
@@ -32,6 +33,9 @@ ROUTES = (
     Route("GET", "/v2/bookings", bookings.find, "service", "find_bookings"),
     Route("GET", "/v2/bookings/{booking_id}", bookings.read, "service", "read_booking"),
     Route("PUT", "/v2/bookings/{booking_id}/{action}", bookings.act, "service", "act"),
+    Route(
+        "POST", "/v2/availability", availability.search, "widget", "availability", only_reads=True
+    ),
     Route("POST", "/v2/projects", projects.create, "admin", "create_project"),
     Route("GET", "/v2/projects", projects.find, "service", "find_projects"),
     Route("GET", "/v2/projects/embed/{project_id}", embed.by_id, "widget", "embed_project"),

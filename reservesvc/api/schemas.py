@@ -6,7 +6,7 @@ ignored. Rules beyond types (ranges, what is required) belong to whoever uses th
 
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
 from reservesvc.api.decoding import Decoder
 
@@ -71,6 +71,22 @@ class ExtendBody(Struct, kw_only=True):
     duration: int | None = None
 
 
+class AvailabilityBody(Struct, kw_only=True):
+    """`POST /v2/availability`."""
+
+    mode: str | None = None
+    resources: list[Any] | None = None
+    project_id: str | None = None
+    from_: str | None = field(default=None, name="from")
+    to: str | None = None
+    length: str | None = None
+    buffer: str | None = None
+    timeslot_increments: str | None = None
+    constraints: list[Any] | None = None
+    output_timezone: str | None = None
+    round_to_nearest_hour: bool | None = None
+
+
 class DefaultsBody(Struct, kw_only=True):
     """A project's booking defaults."""
 
@@ -117,6 +133,7 @@ class ResourceBody(Struct, kw_only=True):
 RESERVE = Decoder(ReserveBody)
 BOOK = Decoder(BookBody)
 EXTEND = Decoder(ExtendBody)
+AVAILABILITY = Decoder(AvailabilityBody)
 PROJECT = Decoder(ProjectBody)
 ASSIGNMENT = Decoder(AssignmentBody)
 RESOURCE = Decoder(ResourceBody)

@@ -20,6 +20,7 @@ from reservesvc.bookings import (
 from reservesvc.bookings.postgres_database import Database, Patience
 from reservesvc.bookings.postgres_errors import DEPENDENCY
 from reservesvc.domain.booking import Booking, BookingQuery
+from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
@@ -118,6 +119,19 @@ class PostgresBookingStore:
         """Return the next resources by id that were ever reserved or booked, up to `limit`."""
         return await self._database.read(
             partial(postgres_bookings.used_resources, after=after, limit=limit)
+        )
+
+    async def blocking_between(
+        self, resource_ids: Sequence[str], start_ms: int, end_ms: int
+    ) -> list[Entry]:
+        """Return the blocking bookings of all the resources that overlap the time, in no order."""
+        return await self._database.look(
+            partial(
+                postgres_bookings.blocking_between,
+                resource_ids=resource_ids,
+                start_ms=start_ms,
+                end_ms=end_ms,
+            )
         )
 
     async def forget_keys(self, age_ms: int, limit: int) -> int:

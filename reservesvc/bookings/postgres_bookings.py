@@ -8,7 +8,7 @@ Booking is one statement, the function `book` in the database; `fits`, beside it
 whatever else claims a slot (`schema/postgres/`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ import msgspec
 from reservesvc.bookings.postgres_errors import BROKEN_RULE, DEPENDENCY
 from reservesvc.bookings.postgres_rows import NOW_MS, one
 from reservesvc.bookings.postgres_transaction import CollidedError, Session
-from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values
+from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values, entry_of
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import (
@@ -44,6 +44,16 @@ _BLOCKING_SINCE = """
     SELECT entry_id, start_ms, end_ms, quantity, id FROM bookings
     WHERE blocks AND resource_id = $1 AND start_ms > $2 AND end_ms > $3
     ORDER BY start_ms, id
+"""
+_BLOCKING_BETWEEN = """
+    SELECT asked.id, found.entry_id, found.start_ms, found.end_ms, found.quantity
+    FROM unnest($1::text[]) AS asked (id)
+    LEFT JOIN resource_fences ON resource_fences.resource_id = asked.id
+    CROSS JOIN LATERAL (
+        SELECT entry_id, start_ms, end_ms, quantity FROM bookings
+        WHERE blocks AND bookings.resource_id = asked.id
+            AND start_ms > $2 - coalesce(longest_ms, 0) AND start_ms < $3 AND end_ms > $2
+    ) AS found
 """
 _FENCE = "SELECT fence, longest_ms FROM resource_fences WHERE resource_id = $1"
 _LOCK_FENCE = f"{_FENCE} FOR UPDATE"
@@ -81,6 +91,14 @@ async def blocking(session: Session, resource_id: str, since_ms: int) -> Snapsho
 async def used_resources(session: Session, after: str, limit: int) -> list[str]:
     """Return the next resources by id that were ever reserved or booked, up to `limit`."""
     return [row[0] for row in await session.fetch(_USED, after, limit)]
+
+
+async def blocking_between(
+    session: Session, resource_ids: Sequence[str], start_ms: int, end_ms: int
+) -> list[Entry]:
+    """Return the blocking bookings of all the resources that overlap the time, in no order."""
+    rows = await session.fetch(_BLOCKING_BETWEEN, list(resource_ids), start_ms, end_ms)
+    return [entry_of(row) for row in rows]
 
 
 async def book(

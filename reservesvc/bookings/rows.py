@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from reservesvc.domain.booking import Booking
+from reservesvc.domain.entry import Entry
 
 _FIELDS = Booking.__struct_fields__
 # `where` is a keyword of SQL; a column of that name would have to be quoted everywhere.
@@ -37,3 +38,11 @@ def booking_of(row: Sequence[Any]) -> Booking:
     values.update({name: msgspec.json.decode(values[name]) for name in _JSON_FIELDS})
     values["double"] = bool(values["double"])  # SQLite has only numbers
     return Booking(**values)
+
+
+def entry_of(row: Sequence[Any]) -> Entry:
+    """Return the entry whose resource, id, start, end and quantity are `row`."""
+    resource_id, entry_id, start_ms, end_ms, quantity = row
+    return Entry(
+        resource_id=resource_id, id=entry_id, start_ms=start_ms, end_ms=end_ms, quantity=quantity
+    )

@@ -6,7 +6,7 @@ reserving must not stop with the store, and stale settings beat none.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -29,6 +29,10 @@ class SettingsStore(Protocol):
 
     async def resource(self, resource_id: str) -> Resource | None:
         """Return the resource, if it is registered."""
+        ...
+
+    async def registered(self, resource_ids: Sequence[str]) -> list[Resource]:
+        """Return those of the resources that are registered, in no order."""
         ...
 
     async def settings_version(self) -> int:
@@ -76,6 +80,15 @@ class CachedSettings:
         """
         return self._resources.get(resource_id)
 
+    def resources(self, resource_ids: Sequence[str]) -> Coroutine[Any, Any, list[Resource]]:
+        """Return the resources in this order, as `resource` does, in one read at most.
+
+        Raises:
+            UnavailableError: the store cannot be reached and one of them was never read.
+
+        """
+        return self._resources.get_many(resource_ids, self._load_resources)
+
     def forget(self) -> None:
         """Read everything anew from now on, after a change made by this process."""
         self._projects.forget()
@@ -112,3 +125,7 @@ class CachedSettings:
 
     async def _load_resource(self, resource_id: str) -> Resource:
         return await self._store.resource(resource_id) or unregistered(resource_id)
+
+    async def _load_resources(self, resource_ids: Sequence[str]) -> list[Resource]:
+        found = {each.id: each for each in await self._store.registered(resource_ids)}
+        return [found.get(each) or unregistered(each) for each in resource_ids]

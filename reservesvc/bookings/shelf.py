@@ -1,7 +1,7 @@
 """Values kept in memory: one load at a time for each key, stale ones when there is no other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
@@ -55,6 +55,45 @@ class Shelf(Generic[T]):
             if entry is None:
                 raise
             return entry.value
+
+    async def get_many(
+        self, keys: Sequence[str], load_many: Callable[[Sequence[str]], Awaitable[Sequence[T]]]
+    ) -> list[T]:
+        """Return the values in the order of `keys`; those that cannot serve come in one load.
+
+        Args:
+            keys: of the values.
+            load_many: reads the values of some keys, in their order.
+
+        Raises:
+            UnavailableError: one cannot be read now and never was.
+
+        """
+        values = {key: self._entries[key].value for key in keys if key in self._entries}
+        stale = [key for key in keys if not self._serves(key)]
+        if stale:
+            try:
+                values |= await self._load_and_keep_many(stale, load_many)
+            except UnavailableError:
+                if any(key not in values for key in stale):
+                    raise
+        return [values[key] for key in keys]
+
+    def _serves(self, key: str) -> bool:
+        entry = self._entries.get(key)
+        return entry is not None and (
+            entry.generation == self._generation or not self.is_store_reachable
+        )
+
+    async def _load_and_keep_many(
+        self, keys: Sequence[str], load_many: Callable[[Sequence[str]], Awaitable[Sequence[T]]]
+    ) -> dict[str, T]:
+        generation = self._generation
+        values = dict(zip(keys, await load_many(keys), strict=True))
+        if generation == self._generation:
+            for key, value in values.items():
+                self._keep(key, _Entry(generation, value))
+        return values
 
     def forget(self) -> None:
         """Read every value anew from now on."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values
+from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values, entry_of, to_json
 from reservesvc.bookings.sqlite_clock import NOW_MS
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.entry import Entry
@@ -37,6 +37,16 @@ _BLOCKING_SINCE = """
     SELECT entry_id, start_ms, end_ms, quantity, id FROM bookings
     WHERE blocks AND resource_id = ? AND start_ms > ? AND end_ms > ?
     ORDER BY start_ms, id
+"""
+# One parameter for all resources, for SQLite takes a limited number of them. CROSS JOIN is how
+# it is told to go through the resources and look each one up, not the other way round.
+_BLOCKING_BETWEEN = """
+    SELECT bookings.resource_id, entry_id, start_ms, end_ms, quantity
+    FROM json_each(?) AS asked
+    LEFT JOIN resource_fences ON resource_fences.resource_id = asked.value
+    CROSS JOIN bookings
+    WHERE blocks AND bookings.resource_id = asked.value
+        AND start_ms > ? - coalesce(longest_ms, 0) AND start_ms < ? AND end_ms > ?
 """
 _FENCE = "SELECT fence, longest_ms FROM resource_fences WHERE resource_id = ?"
 _RAISE_FENCE = """
@@ -72,6 +82,14 @@ def blocking(connection: sqlite3.Connection, resource_id: str, since_ms: int) ->
 def used_resources(connection: sqlite3.Connection, after: str, limit: int) -> list[str]:
     """Return the next resources by id that were ever reserved or booked, up to `limit`."""
     return [resource_id for (resource_id,) in connection.execute(_USED, (after, limit))]
+
+
+def blocking_between(
+    connection: sqlite3.Connection, resource_ids: Sequence[str], start_ms: int, end_ms: int
+) -> list[Entry]:
+    """Return the blocking bookings of all the resources that overlap the time, in no order."""
+    values = (to_json(resource_ids), start_ms, end_ms, start_ms)
+    return [entry_of(row) for row in connection.execute(_BLOCKING_BETWEEN, values)]
 
 
 def book(

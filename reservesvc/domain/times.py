@@ -56,6 +56,11 @@ def render_now(epoch_ms: int) -> str:
     return _render(epoch_ms)
 
 
+def render_rare(epoch_ms: int) -> str:
+    """Return what `render` does, for many instants that will hardly be asked for again."""
+    return _render(epoch_ms)
+
+
 def _render(epoch_ms: int) -> str:
     day, ms = divmod(epoch_ms, 86_400_000)
     minute, ms = divmod(ms, 60_000)

@@ -16,6 +16,7 @@ DEFAULT_DURATION_S = 30
 CUSTOMER_TO_BOOK = ("name", "email")
 """what a customer must have to book; reserving asks for nothing (Timekit: graph instant)"""
 REQUIRED = "is required"
+UNKNOWN_PROJECT = "names no project; create it with POST /v2/projects"
 _NO_DEFAULTS = BookingDefaults()
 
 
@@ -126,7 +127,7 @@ def _check_names(wish: Wish, project: Project | None) -> None:
     elif not is_resource_id(wish.resource_id):
         wish.wrong("resource_id", RESOURCE_ID_RULE)
     if wish.project_id is not None and project is None:
-        wish.wrong("project_id", "names no project; create it with POST /v2/projects")
+        wish.wrong("project_id", UNKNOWN_PROJECT)
 
 
 def _check_slot(wish: Wish, limits: Limits) -> None:

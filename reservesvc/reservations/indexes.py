@@ -53,8 +53,12 @@ class Indexes(Scripted):
 
     async def since_ms(self) -> int:
         """Return how far back indexes reach: bookings that ended by then need not be in any."""
+        return await self.now_ms() - self._times.past_ms
+
+    async def now_ms(self) -> int:
+        """Return what Redis' clock shows."""
         seconds, microseconds = map(int, await self._command("TIME"))
-        return seconds * 1000 + microseconds // 1000 - self._times.past_ms
+        return seconds * 1000 + microseconds // 1000
 
     async def _scan(self, cursor: int, pattern: str) -> tuple[list[str], int]:
         """Return the names that match among the next keys, and where to go on."""

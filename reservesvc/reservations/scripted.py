@@ -1,8 +1,8 @@
 """What all methods of the store share: who calls scripts, how keys are named, how long they stay.
 
-The store's methods stand in three modules, by what they are for: `store` (reservations),
-`handoffs` (entries that the booking store decides about) and `indexes` (a resource's index as
-a whole).
+The store's methods stand in four modules, by what they are for: `store` (reservations),
+`handoffs` (entries that the booking store decides about), `indexes` (a resource's index as
+a whole) and `usages` (what uses the capacity of many resources).
 """
 
 from reservesvc.ports import Ids

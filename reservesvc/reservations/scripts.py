@@ -19,6 +19,7 @@ NAMES = (
     "unsettle",
     "settle",
     "busy",
+    "usage",
     "resync_begin",
     "resync_install",
 )

@@ -26,6 +26,7 @@ from reservesvc.reservations.handoffs import Handoffs
 from reservesvc.reservations.indexes import Indexes
 from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.lifetimes import Times
+from reservesvc.reservations.usages import Usages
 
 __all__ = ["RedisReservations", "Times"]
 
@@ -33,7 +34,7 @@ SWEEP = 64
 """Dead entries dropped in one call; bounds how long it keeps Redis from others."""
 
 
-class RedisReservations(Handoffs, Indexes):
+class RedisReservations(Handoffs, Indexes, Usages):
     """The reservations of all resources, on one Redis."""
 
     def __init__(self, caller: Caller, keys: Keys, ids: Ids, limits: Times) -> None:

@@ -22,6 +22,7 @@ _BODIES: dict[str, object] = {
     "reserve_batch": {"mode": "independent", "reservations": [RESERVE]},
     "extend": {"reservation_id": RESERVATION_ID, "duration": 60},
     "book": BOOK,
+    "availability": {"resources": [ROOM]},
     "create_project": {"name": "Salon"},
     "update_project": {"name": "Salon"},
     "add_project_resource": {"resource_id": ROOM},

@@ -132,6 +132,15 @@ class StubReservations(Scripted):
         """Reach back for ever."""
         return await self._say("since_ms", 0)
 
+    async def now_ms(self) -> Any:
+        """Return the tests' midnight."""
+        return await self._say("now_ms", NOW_MS)
+
+    async def usages(self, resource_ids: Sequence[str], start_ms: int, end_ms: int) -> Any:
+        """Find none."""
+        none: list[Any] = [[] for _ in resource_ids]
+        return await self._say("usages", none, resource_ids, start_ms, end_ms)
+
     async def resync_begin(self, resource_id: str) -> Any:
         """Begin."""
         return await self._say("resync_begin", ("ticket", 0), resource_id)
@@ -155,6 +164,12 @@ class StubBookings(Scripted):
     async def used_resources(self, after: str, limit: int) -> Any:
         """Find none."""
         return await self._say("used_resources", [], after, limit)
+
+    async def blocking_between(
+        self, resource_ids: Sequence[str], start_ms: int, end_ms: int
+    ) -> Any:
+        """Find none."""
+        return await self._say("blocking_between", [], resource_ids, start_ms, end_ms)
 
     async def forget_keys(self, age_ms: int, limit: int) -> Any:
         """Forget none."""
@@ -250,6 +265,11 @@ class StubSettings(Scripted):
     async def resource(self, resource_id: str) -> Any:
         """Find that nobody registered it."""
         return await self._say("resource", unregistered(resource_id), resource_id)
+
+    async def resources(self, resource_ids: Sequence[str]) -> Any:
+        """Find that nobody registered them."""
+        found = [unregistered(each) for each in resource_ids]
+        return await self._say("resources", found, resource_ids)
 
     def forget(self) -> None:
         """Note that it was called."""

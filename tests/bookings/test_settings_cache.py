@@ -1,7 +1,7 @@
 """Projects and resources in memory: fresh within a second, one query a key, stale over none."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 import pytest
 
@@ -34,6 +34,12 @@ class FakeStore:
         value = self.resources.get(resource_id)
         await self._load(resource_id)
         return value
+
+    async def registered(self, resource_ids: Sequence[str]) -> list[Resource]:
+        """Return what stood there when the load began."""
+        found = [self.resources[each] for each in resource_ids if each in self.resources]
+        await self._load("+".join(resource_ids))
+        return found
 
     async def settings_version(self) -> int:
         """Return the version."""
@@ -355,3 +361,43 @@ async def test_a_change_on_another_server_holds_after_a_refresh(
     await cached.refresh()
     assert await cached.resource("room-1") == made
     assert REFRESH_S < 0.5
+
+
+async def test_many_resources_are_one_load(fake: FakeStore) -> None:
+    """In the order asked for; only those that are not in memory are read, all at once."""
+    settings = CachedSettings(fake)
+    fake.resources["s"] = resource("s")
+    assert await settings.resource("r") == fake.resources["r"]
+    asked = ["x", "r", "s"]
+    expected = [unregistered("x"), fake.resources["r"], fake.resources["s"]]
+    assert await settings.resources(asked) == expected
+    assert await settings.resources(asked) == expected
+    assert await settings.resource("x") == unregistered("x")
+    assert fake.loads == ["r", "x+s"]
+    settings.forget()
+    assert await settings.resources(asked) == expected
+    assert fake.loads[2:] == ["x+r+s"]
+
+
+async def test_many_resources_outlive_the_store(fake: FakeStore) -> None:
+    """What is known serves while the store is down; one that is not known is an error."""
+    settings = CachedSettings(fake)
+    known = await settings.resources(["r", "x"])
+    settings.forget()
+    fake.is_down = True
+    assert await settings.resources(["r", "x"]) == known
+    with pytest.raises(UnavailableError):
+        await settings.resources(["r", "y"])
+
+
+async def test_many_resources_read_before_a_change_are_not_kept(fake: FakeStore) -> None:
+    """What was forgotten while it was being read is read anew."""
+    settings = CachedSettings(fake)
+    fake.held_back = asyncio.Event()
+    reading = asyncio.create_task(settings.resources(["r"]))
+    await asyncio.sleep(0)
+    fake.resources["r"] = resource("r", capacity=7)
+    settings.forget()
+    fake.held_back.set()
+    assert (await reading)[0].capacity == 5
+    assert (await settings.resources(["r"]))[0].capacity == 7

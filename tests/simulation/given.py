@@ -1,5 +1,7 @@
 """What the flow is given in the simulation: settings, limits, names that repeat themselves."""
 
+from collections.abc import Sequence
+
 from reservesvc.domain.project import Resource
 from reservesvc.domain.wish import Limits, Wish
 from reservesvc.ports import Idempotency
@@ -47,6 +49,10 @@ class FixedSettings:
     async def resource(self, resource_id: str) -> Resource:
         """Return the resource."""
         return self._resources[resource_id]
+
+    async def resources(self, resource_ids: Sequence[str]) -> list[Resource]:
+        """Return the resources."""
+        return [self._resources[each] for each in resource_ids]
 
     def forget(self) -> None:
         """Do nothing."""

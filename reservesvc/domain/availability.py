@@ -1,0 +1,230 @@
+"""What a search for free slots asks for: as sent, then completed and checked.
+
+Completing fills in what the project and the defaults say and names every field that is wrong,
+all at once.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, tzinfo
+from typing import Any, cast
+
+from msgspec import Struct, field
+
+from reservesvc.domain.constraints import Constraint
+from reservesvc.domain.offers import MODES, Mode
+from reservesvc.domain.project import Project, Resource
+from reservesvc.domain.relative import INSTANT_RULE, LENGTH_RULE, instant, length_ms
+from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
+from reservesvc.domain.wish import UNKNOWN_PROJECT, Limits
+from reservesvc.domain.zones import DAY_MS, ZONE_RULE, zone
+
+RESOURCES_MAX = 500
+"""how many resources one search may look at"""
+WINDOW_MS_MAX = 185 * DAY_MS
+"""six months, the longest ones, and an hour for the clock"""
+AHEAD_MS_MAX = 3660 * DAY_MS
+SLOTS_MAX = 20_000
+"""how many slots may fit between `from` and `to`: six months of quarters of an hour"""
+PLACES_MAX: dict[Mode, int] = {
+    "roundrobin_random": 1_000_000,
+    "roundrobin_prioritized": 1_000_000,
+    "mutual": 150_000,
+    "exclusive": 150_000,
+}
+"""how many slots times resources; what is answered has as many, or one resource a slot"""
+LENGTH_MS_MIN = 60_000
+_DEFAULTS: dict[str, Any] = {
+    "mode": "roundrobin_random",
+    "from_": "now",
+    "length": "1 hour",
+    "buffer": "0 minutes",
+    "round_to_nearest_hour": True,
+}
+_WINDOW = "4 weeks"
+_FROM_PROJECT: dict[str, type] = {
+    "mode": str,
+    "from_": str,
+    "to": str,
+    "length": str,
+    "buffer": str,
+    "timeslot_increments": str,
+    "output_timezone": str,
+    "round_to_nearest_hour": bool,
+}
+"""what a project's `availability` may say"""
+
+
+class AvailabilityWish(Struct, kw_only=True):
+    """The fields of a request, each as sent or None; `errors` holds what decoding found."""
+
+    mode: str | None = None
+    resources: list[Any] | None = None
+    project_id: str | None = None
+    from_: str | None = None
+    to: str | None = None
+    length: str | None = None
+    buffer: str | None = None
+    timeslot_increments: str | None = None
+    output_timezone: str | None = None
+    round_to_nearest_hour: bool | None = None
+    constraints: tuple[Constraint, ...] | None = None
+    errors: dict[str, list[str]] = field(default_factory=dict)
+
+    def wrong(self, name: str, rule: str) -> None:
+        """Note that the field `name` breaks `rule`; the first rule a field breaks is enough."""
+        self.errors.setdefault(name, [f"{name} {rule}"])
+
+
+class Search(Struct, frozen=True, kw_only=True):
+    """A completed wish."""
+
+    mode: Mode
+    resources: tuple[Resource, ...]
+    """each once, in the order they were listed"""
+    start_ms: int
+    end_ms: int
+    """no slot begins before the one or ends after the other"""
+    length_ms: int
+    step_ms: int
+    """from one slot of the grid to the next"""
+    buffer_ms: int
+    rounds: bool
+    """whether the grid of what is open at the start begins at a full hour"""
+    constraints: tuple[Constraint, ...]
+    """beside each resource's own"""
+    output: tzinfo | None
+    """the zone whose offset times are shown with"""
+
+
+def asked_resources(wish: AvailabilityWish, project: Project | None) -> list[str]:
+    """Return the ids of the resources to look at, each once; none where that is wrong."""
+    if wish.project_id is not None and project is None:
+        wish.wrong("project_id", UNKNOWN_PROJECT)
+    listed: Sequence[Any] = wish.resources or (project.resources if project else ())
+    if not listed:
+        wish.wrong("resources", "is required: a list of ids, or the project_id of one that has any")
+    if len(listed) > RESOURCES_MAX:
+        wish.wrong("resources", f"must have at most {RESOURCES_MAX} ids")
+    for place, resource_id in enumerate(listed[:RESOURCES_MAX]):
+        if not isinstance(resource_id, str) or not is_resource_id(resource_id):
+            wish.wrong(f"resources.{place}", RESOURCE_ID_RULE)
+    return [] if "resources" in wish.errors else [*dict.fromkeys(filter(_is_id, listed))]
+
+
+def complete(
+    wish: AvailabilityWish,
+    project: Project | None,
+    resources: Sequence[Resource],
+    now_ms: int,
+    limits: Limits,
+) -> Search | None:
+    """Return the search the wish comes to, or None with `wish.errors` filled in.
+
+    Args:
+        wish: the request.
+        project: the one its `project_id` names; None where it names none or an unknown one.
+        resources: those that `asked_resources` names.
+        now_ms: what relative times are relative to.
+        limits: how long slots may be, and how long ago.
+
+    """
+    _take_from(wish, project)
+    output = _output(wish)
+    start_ms, end_ms = _window(wish, now_ms, limits, output or UTC)
+    slot_ms_max = limits.slot_s_max * 1000
+    slot_ms = _length(wish, "length", LENGTH_MS_MIN, slot_ms_max)
+    step_ms = slot_ms
+    if wish.timeslot_increments is not None:
+        step_ms = _length(wish, "timeslot_increments", LENGTH_MS_MIN, slot_ms_max)
+    buffer_ms = _length(wish, "buffer", 0, slot_ms_max)
+    for place, resource in enumerate(resources):
+        if zone(resource.timezone) is None:
+            wish.wrong(f"resources.{place}", f"is in a time zone unknown here, {resource.timezone}")
+    if wish.mode not in MODES:
+        wish.wrong("mode", f"must be one of: {', '.join(MODES)}")
+    if wish.errors:
+        return None
+    constraints = project.availability_constraints if project else ()
+    search = Search(
+        mode=cast("Mode", wish.mode),
+        resources=tuple(resources),
+        start_ms=start_ms,
+        end_ms=end_ms,
+        length_ms=slot_ms,
+        step_ms=step_ms,
+        buffer_ms=buffer_ms,
+        rounds=bool(wish.round_to_nearest_hour),
+        constraints=constraints if wish.constraints is None else wish.constraints,
+        output=output,
+    )
+    _check_amount(wish, search)
+    return None if wish.errors else search
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and is_resource_id(value)
+
+
+def _take_from(wish: AvailabilityWish, project: Project | None) -> None:
+    """Fill in what the request leaves out: what the project says, or else what is usual."""
+    settings = project.availability if project else {}
+    for name, kind in _FROM_PROJECT.items():
+        setting = settings.get(name.rstrip("_"))
+        default = setting if type(setting) is kind else _DEFAULTS.get(name)
+        if getattr(wish, name) is None:
+            setattr(wish, name, default)
+
+
+def _output(wish: AvailabilityWish) -> tzinfo | None:
+    if wish.output_timezone is None:
+        return None
+    output = zone(wish.output_timezone)
+    if output is None:
+        wish.wrong("output_timezone", ZONE_RULE)
+    return output
+
+
+def _window(wish: AvailabilityWish, now_ms: int, limits: Limits, where: tzinfo) -> tuple[int, int]:
+    """Return from when to when slots may be; `(0, 0)` where that is wrong."""
+    start_ms = instant(wish.from_ or "", now_ms, where)
+    # Four weeks from now is what Timekit says; a search that begins later would end before.
+    end_ms = instant(wish.to or _WINDOW, now_ms if wish.to else start_ms or 0, where)
+    if start_ms is None:
+        wish.wrong("from", INSTANT_RULE)
+    elif start_ms < now_ms - limits.past_s_max * 1000:
+        wish.wrong("from", f"must be at most {limits.past_s_max} seconds ago")
+    elif start_ms > now_ms + AHEAD_MS_MAX:
+        wish.wrong("from", f"must be at most {AHEAD_MS_MAX // DAY_MS} days ahead")
+    if end_ms is None:
+        wish.wrong("to", INSTANT_RULE)
+    if start_ms is None or end_ms is None or "from" in wish.errors:
+        return 0, 0
+    if end_ms <= start_ms:
+        wish.wrong("to", "must be after from")
+    elif end_ms - start_ms > WINDOW_MS_MAX:
+        wish.wrong("to", "must be at most 6 months after from")
+    return start_ms, end_ms
+
+
+def _length(wish: AvailabilityWish, name: str, least_ms: int, most_ms: int) -> int:
+    """Return the length that the field `name` says; 0 where that is wrong."""
+    found_ms = length_ms(getattr(wish, name) or "")
+    if found_ms is None:
+        wish.wrong(name, LENGTH_RULE)
+        return 0
+    if not least_ms <= found_ms <= most_ms:
+        wish.wrong(name, f"must be from {least_ms // 1000} to {most_ms // 1000} seconds")
+    return found_ms
+
+
+def _check_amount(wish: AvailabilityWish, search: Search) -> None:
+    """Note a search for more slots than anybody can look at."""
+    name = "timeslot_increments" if wish.timeslot_increments else "to"
+    advice = "choose longer timeslot_increments, an earlier to or fewer resources"
+    slots = (search.end_ms - search.start_ms) // search.step_ms
+    places, places_max = slots * len(search.resources), PLACES_MAX[search.mode]
+    if slots > SLOTS_MAX:
+        wish.wrong(name, f"asks for {slots} slots, {SLOTS_MAX} are the most; {advice}")
+    elif places > places_max:
+        rule = f"asks for {slots} slots of {len(search.resources)} resources"
+        wish.wrong(name, f"{rule}, {places_max} in all are the most in this mode; {advice}")

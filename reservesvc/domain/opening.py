@@ -1,0 +1,137 @@
+"""Opening: from constraints to the times at which a resource is open.
+
+An instant is open when the clock on the resource's wall shows an open time. So an hour that the
+clock skips is not there to be open, and one that it shows twice is open twice.
+
+How constraints go together, each list by itself: those that allow are of three families, times
+of the day, days, and openings (a day with its hours, or a period). Within a family one of them
+is enough, and every family that is there must allow: `hours` 9 to 17 with `weekdays` is an
+office week, two `day_and_time` are two openings. What any of them blocks is closed. Lists come
+from the request or its project and from the resource; open is what all of them leave open.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, tzinfo
+from functools import reduce
+
+from reservesvc.domain.constraints import (
+    DAY_MIN,
+    WEEKDAYS,
+    WEEKEND,
+    Constraint,
+    Day,
+    DayAndTime,
+    Days,
+    Hours,
+    Period,
+    Rule,
+    Weekday,
+    Weekdays,
+    Weekends,
+)
+from reservesvc.domain.intervals import Interval, difference, intersection, merged
+from reservesvc.domain.times import MILLISECOND
+from reservesvc.domain.zones import DAY_MS, Stretch, stretches
+
+_MINUTE_MS = 60_000
+_WEEK_MS = 7 * DAY_MS
+_FIRST_MONDAY_MS = 4 * DAY_MS
+"""1970-01-05, on the wall"""
+_WALL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what a clock on a wall shows has no zone
+_FAMILY: dict[type[Rule], str] = {
+    Hours: "hours",
+    Day: "days",
+    Days: "days",
+    Weekdays: "days",
+    Weekends: "days",
+    DayAndTime: "openings",
+    Period: "openings",
+}
+
+
+def openings(
+    lists: Iterable[Sequence[Constraint]], where: tzinfo, start_ms: int, end_ms: int
+) -> list[Interval]:
+    """Return when a resource in the zone `where` is open within `[start_ms, end_ms)`."""
+    on_the_wall = stretches(where, start_ms, end_ms)
+    open_ms: list[Interval] = [(start_ms, end_ms)] if start_ms < end_ms else []
+    for constraints in lists:
+        open_ms = _kept(open_ms, constraints, on_the_wall)
+    return open_ms
+
+
+def _kept(
+    open_ms: list[Interval], constraints: Sequence[Constraint], on_the_wall: list[Stretch]
+) -> list[Interval]:
+    families: dict[str, list[Rule]] = {}
+    for constraint in constraints:
+        if constraint.effect == "allow":
+            families.setdefault(_FAMILY[type(constraint.rule)], []).append(constraint.rule)
+    allowed = (_times(rules, on_the_wall) for rules in families.values())
+    blocked = [constraint.rule for constraint in constraints if constraint.effect == "block"]
+    return difference(reduce(intersection, allowed, open_ms), _times(blocked, on_the_wall))
+
+
+def _times(rules: Iterable[Rule], on_the_wall: list[Stretch]) -> list[Interval]:
+    """Return the instants that any of `rules` is about."""
+    found: list[Interval] = []
+    for rule in rules:
+        for stretch in on_the_wall:
+            found += _instants(rule, stretch)
+    return merged(found)
+
+
+def _instants(rule: Rule, stretch: Stretch) -> Iterable[Interval]:
+    if isinstance(rule, Period):
+        return _clipped([_period(rule, stretch)], stretch)
+    first_week_ms = stretch.start_ms + stretch.offset_ms - _FIRST_MONDAY_MS
+    week_ms = first_week_ms // _WEEK_MS * _WEEK_MS + _FIRST_MONDAY_MS - stretch.offset_ms
+    weeks = range(week_ms, stretch.end_ms, _WEEK_MS)
+    times = _times_of_the_week(rule)
+    return _clipped([(week + a, week + b) for week in weeks for a, b in times], stretch)
+
+
+def _clipped(intervals: Iterable[Interval], stretch: Stretch) -> list[Interval]:
+    cut = [(max(a, stretch.start_ms), min(b, stretch.end_ms)) for a, b in intervals]
+    return [(a, b) for a, b in cut if a < b]
+
+
+def _period(rule: Period, stretch: Stretch) -> Interval:
+    """Return when it is; on the clock of `stretch` where it has no offset of its own."""
+    return _instant(rule.start, stretch), _instant(rule.end, stretch)
+
+
+def _instant(moment: datetime, stretch: Stretch) -> int:
+    offset = moment.utcoffset()
+    wall_ms = (moment.replace(tzinfo=None) - _WALL_EPOCH) // MILLISECOND
+    return wall_ms - (stretch.offset_ms if offset is None else offset // MILLISECOND)
+
+
+def _times_of_the_week(
+    rule: DayAndTime | Hours | Day | Days | Weekdays | Weekends,
+) -> list[Interval]:
+    """Return what a rule is about in each week, from Monday's midnight on."""
+    start_min, end_min = (
+        (rule.start_min, rule.end_min) if isinstance(rule, Hours | DayAndTime) else (0, DAY_MIN)
+    )
+    return [
+        (
+            WEEKDAYS.index(day) * DAY_MS + start_min * _MINUTE_MS,
+            WEEKDAYS.index(day) * DAY_MS + end_min * _MINUTE_MS,
+        )
+        for day in _days(rule)
+    ]
+
+
+def _days(rule: DayAndTime | Hours | Day | Days | Weekdays | Weekends) -> Sequence[Weekday]:
+    match rule:
+        case Day() | DayAndTime():
+            return (rule.day,)
+        case Days():
+            return rule.days
+        case Weekdays():
+            return tuple(day for day in WEEKDAYS if day not in WEEKEND)
+        case Weekends():
+            return WEEKEND
+        case Hours():
+            return WEEKDAYS

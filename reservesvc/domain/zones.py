@@ -1,0 +1,92 @@
+"""Time zones: what the clock on the wall shows at an instant, across its changes.
+
+Wall times here are milliseconds since 1970-01-01T00:00 on that clock. Between two changes of
+the clock the two differ by a constant, the offset: everything is computed in such stretches,
+so that an hour which the clock skips is never met, and one that it shows twice is met twice.
+"""
+
+from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from reservesvc.domain.times import EPOCH, MILLISECOND
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+ZONE_RULE = "must be an IANA time zone name, such as Europe/Berlin"
+
+
+class Stretch(NamedTuple):
+    """`[start_ms, end_ms)`, in which the clock on the wall is `offset_ms` ahead of UTC."""
+
+    start_ms: int
+    end_ms: int
+    offset_ms: int
+
+
+@lru_cache(1024)
+def zone(name: str) -> ZoneInfo | None:
+    """Return the time zone called `name`; None where the database of zones has none."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # no such file, or none that can be a zone's
+        return None
+
+
+def stretches(where: tzinfo, start_ms: int, end_ms: int) -> list[Stretch]:
+    """Return the stretches that `[start_ms, end_ms)` consists of.
+
+    No zone ever changed its clock and changed it back within a day, so looking once a day
+    misses no change (IANA, tz database).
+    """
+    found: list[Stretch] = []
+    at_ms = begun_ms = start_ms
+    offset_ms = _offset_ms(where, start_ms)
+    while at_ms < end_ms:
+        next_ms = min(at_ms + DAY_MS, end_ms)
+        if _offset_ms(where, next_ms) != offset_ms:
+            next_ms = _change(where, at_ms, next_ms)
+            found.append(Stretch(begun_ms, next_ms, offset_ms))
+            begun_ms, offset_ms = next_ms, _offset_ms(where, next_ms)
+        at_ms = next_ms
+    if begun_ms < end_ms:
+        found.append(Stretch(begun_ms, end_ms, offset_ms))
+    return found
+
+
+def wall_of(where: tzinfo, instant_ms: int) -> datetime:
+    """Return what the clock on the wall shows at an instant, without its zone."""
+    return (EPOCH + timedelta(milliseconds=instant_ms)).astimezone(where).replace(tzinfo=None)
+
+
+def instant_of(where: tzinfo, wall: datetime) -> int:
+    """Return when the clock on the wall shows `wall`.
+
+    The first time where it does so twice. Where the clock skips it: the instant that is as long
+    after midnight as the clock would have been without the change (PEP 495, fold 0).
+    """
+    return (wall.replace(tzinfo=where) - EPOCH) // MILLISECOND
+
+
+def full_hour(where: tzinfo, instant_ms: int) -> int:
+    """Return the next instant at which the clock shows a full hour, or this one."""
+    offset_ms = _offset_ms(where, instant_ms)
+    return -(-(instant_ms + offset_ms) // HOUR_MS) * HOUR_MS - offset_ms
+
+
+def _offset_ms(where: tzinfo, instant_ms: int) -> int:
+    at = (EPOCH + timedelta(milliseconds=instant_ms)).astimezone(where)
+    return (at.utcoffset() or timedelta(0)) // MILLISECOND
+
+
+def _change(where: tzinfo, before_ms: int, after_ms: int) -> int:
+    """Return the first instant with the offset of `after_ms`; `before_ms` has another."""
+    offset_ms = _offset_ms(where, after_ms)
+    while after_ms - before_ms > 1:
+        middle_ms = (before_ms + after_ms) // 2
+        if _offset_ms(where, middle_ms) == offset_ms:
+            after_ms = middle_ms
+        else:
+            before_ms = middle_ms
+    return after_ms
