@@ -14,7 +14,7 @@ from urllib.parse import quote
 import structlog
 
 from reservesvc.embedded_files import lock_directory, make_private, note_holders, socket_path
-from reservesvc.embedded_server import find_server, leashed, options
+from reservesvc.embedded_server import environment, find_server, leashed, options
 from reservesvc.errors import ConfigError, UnavailableError
 
 _LOCK_S = 5.0
@@ -119,6 +119,7 @@ class EmbeddedRedis:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=environment(),
                 pass_fds=(lock,),
                 # Ctrl-C reaches the whole terminal group; the server must outlast our requests.
                 start_new_session=True,

@@ -25,6 +25,9 @@ _INSTALL = (
     "7.0 or later), or set RESERVESVC_REDIS_URL to a server that already runs"
 )
 
+_MALLOC = "glibc.malloc.tcache_count=8192"
+"""GNU C Library manual, "Memory Allocation Tunables"; any other C library ignores it"""
+
 # Runs between us and the server: asks the kernel for SIGTERM when we die, and gives up where
 # we died before it could ask. A process of its own, because code between fork and exec (a
 # preexec_fn) can deadlock in a process that has threads. prctl is Linux's; elsewhere a server
@@ -84,6 +87,17 @@ def options(socket_path: Path, directory: Path) -> list[str]:
         "maxmemory-policy": "noeviction",
     }
     return [part for name, value in values.items() for part in (f"--{name}", value)]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment to start the server in: this process' own, malloc tuned.
+
+    The bundled server uses the C library's malloc, and Lua frees what thousands of calls left
+    all at once. glibc keeps seven freed pieces of a size at hand and sorts the others in
+    among all the rest, which made a claim twice as dear at 200,000 keys as at 1,000.
+    """
+    chosen = os.environ.get("GLIBC_TUNABLES")
+    return os.environ | {"GLIBC_TUNABLES": f"{chosen}:{_MALLOC}" if chosen else _MALLOC}
 
 
 def _bundled() -> str | None:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from reservesvc.embedded_server import find_server, leashed, options
+from reservesvc.embedded_server import environment, find_server, leashed, options
 
 _START_S = 10.0
 _POLL_S = 0.002
@@ -62,7 +62,9 @@ class RedisServer:
 
         """
         self.socket_path.unlink(missing_ok=True)
-        self._process = subprocess.Popen(leashed(self._command()), stdin=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            leashed(self._command()), stdin=subprocess.DEVNULL, env=environment()
+        )
         deadline_s = time.monotonic() + _START_S
         while not self._answers():
             alive = self._process.poll() is None and time.monotonic() < deadline_s

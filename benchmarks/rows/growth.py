@@ -39,6 +39,7 @@ def run(bench: Bench) -> Findings:
             bench.progress.step(f"growth: up to {entries:,} live entries", takes_s)
             direct.send(claims.claim(2 * number) for number in range(live, entries))
             live = entries
+            bench.redis.settle(RESOURCE_ID)
             bench.progress.step(f"growth: claims at {entries:,}", 2 * bench.plan.samples * _BLOCK_S)
             found.append(_sampled(bench, direct, claims, entries))
         direct.close()
