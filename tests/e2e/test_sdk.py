@@ -30,6 +30,11 @@ def act(sdk: Sdk, booking: Any, action: str, **inputs: Any) -> Shown:
     return sdk("updateBooking", {"id": booking["id"], "action": action} | inputs)
 
 
+def starts(offered: Shown) -> list[str]:
+    """Return when the slots on offer start."""
+    return [one["start"] for one in offered.data]
+
+
 def test_reserve_extend_and_hand_off(sdk: Sdk, room: str) -> None:
     """A slot is held, held longer, and booked; the repeat is the same booking."""
     held = sdk("reserveBooking", slot(room, duration=60))
@@ -103,6 +108,18 @@ def test_cancel(sdk: Sdk, room: str) -> None:
     assert (refused.rejected, refused.status) == (True, 422)
     assert refused.data["code"] == "action_not_allowed"
     assert booked(sdk, room)["state"] == "confirmed"
+
+
+def test_availability(sdk: Sdk, room: str) -> None:
+    """A slot that is held is not offered, and is offered again once it is given back."""
+    held = sdk("reserveBooking", slot(room)).data
+    wanted = {"resources": [room], "from": _TEN, "to": _NOON, "length": "1 hour"}
+    offered = sdk("fetchAvailability", wanted)
+    assert (offered.status, starts(offered)) == (200, [_ELEVEN])
+    assert offered.data[0]["resources"][0]["id"] == room
+    path = f"/bookings/reserve/{held['reservation_id']}"
+    assert sdk("makeRequest", {"method": "delete", "url": path}).status == 204
+    assert starts(sdk("fetchAvailability", wanted)) == [_TEN, _ELEVEN]
 
 
 def test_an_older_integration(sdk: Sdk, room: str) -> None:
