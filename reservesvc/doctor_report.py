@@ -54,12 +54,12 @@ class Progress:
         self._every_s = every_s
         self._told_s = time.monotonic()
 
-    def tell(self, done: int, total: int) -> None:
-        """Say that so many of so many resources were looked at, if it is time to."""
+    def tell(self, how_far: str) -> None:
+        """Say how far it is, if it is time to."""
         now_s = time.monotonic()
         if now_s - self._told_s >= self._every_s:
             self._told_s = now_s
-            self._stream.write(f"looked at {done} of {total} resources\n")
+            self._stream.write(f"{how_far}\n")
             self._stream.flush()
 
 

@@ -31,7 +31,7 @@ class Doctor:
     Args:
         stores: to be compared.
         look_again_s: longer than any request takes: what is under way is over then.
-        tell: told how far it is: resources looked at, and of how many.
+        tell: told, after each step, how far it is.
         sleep: waits so many seconds.
 
     """
@@ -40,7 +40,7 @@ class Doctor:
         self,
         stores: Stores,
         look_again_s: float,
-        tell: Callable[[int, int], None] = lambda *_: None,
+        tell: Callable[[str], None] = lambda _: None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._stores = stores
@@ -77,12 +77,14 @@ class Doctor:
         return report
 
     async def _find_keys(self, resource_id: str | None) -> None:
-        cursor, is_first = 0, True
+        cursor, is_first, count = 0, True, 0
         while cursor or is_first:
             is_first = False
             found, cursor = await self._stores.reservations.held(cursor, resource_id)
             for reservation_id in found:
                 self._keyed[reservation_id.resource_id].append(reservation_id)
+                count += 1
+            self._tell(f"found {count} reservations so far")
             await self._sleep(PAUSE_S)
 
     async def _resources(self) -> list[str]:
@@ -90,6 +92,7 @@ class Doctor:
         names = set(self._keyed)
         async for some in self._pages():
             names.update(some)
+            self._tell(f"found {len(names)} resources so far")
             await self._sleep(PAUSE_S)
         return sorted(names)
 
@@ -117,7 +120,7 @@ class Doctor:
                 found[name] = one.findings
             if report:
                 _count(report, one)
-                self._tell(number + 1, len(names))
+                self._tell(f"looked at {number + 1} of {len(names)} resources")
             await self._sleep(PAUSE_S)
         return found
 

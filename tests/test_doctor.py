@@ -198,9 +198,9 @@ def test_a_long_look_tells_how_far_it_is() -> None:
     """Now and then, not at each step."""
     stream = io.StringIO()
     progress = Progress(stream, every_s=0)
-    progress.tell(1, 3)
+    progress.tell("looked at 1 of 3 resources")
     assert stream.getvalue() == "looked at 1 of 3 resources\n"
-    Progress(stream, every_s=60).tell(2, 3)
+    Progress(stream, every_s=60).tell("looked at 2 of 3 resources")
     assert stream.getvalue() == "looked at 1 of 3 resources\n"
 
 

@@ -193,6 +193,21 @@ async def test_all_is_well(stores: Stores) -> None:
     assert (report.found, report.cold, pauses.looks_again) == ([], 0, 0)
 
 
+async def test_it_says_how_far_it_is(stores: Stores) -> None:
+    """What it has found while it searches, then how many of how many it has looked at."""
+    for number in (1, 2):
+        await reserved(stores, resource_id=f"room-{number}")
+    told: list[str] = []
+    await Doctor(stores, AGAIN_S, told.append, Pauses().sleep).look(None, fix=False)
+    assert told == [
+        "found 2 reservations so far",
+        "found 2 resources so far",
+        "found 2 resources so far",
+        "looked at 1 of 2 resources",
+        "looked at 2 of 2 resources",
+    ]
+
+
 async def test_what_is_under_way_is_no_difference(stores: Stores, redis: Redis) -> None:
     """What has gone at the second look is not told; what is there at both is."""
     await no_index(stores, redis)
