@@ -143,6 +143,7 @@ async def _sent(link: Link, commands: list[bytes]) -> list[Any]:
                 replies.append(error)
     finally:
         for future in futures[len(replies) :]:  # none, unless the caller gave up
-            if not future.cancel():
+            # The one that was waited for is cancelled already, and has no exception to hear of.
+            if not future.cancel() and not future.cancelled():
                 future.exception()
     return replies

@@ -4,6 +4,7 @@ Every call asks Redis to echo a number of its own, through a script, and checks 
 """
 
 import asyncio
+import gc
 import hashlib
 import random
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from redis.asyncio import Redis
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 from reservesvc.reservations.connecting import run_of
 from reservesvc.reservations.link import PENDING_MAX
+from reservesvc.reservations.packed import pack
 from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.redis_errors import refusal
 from reservesvc.reservations.scripts import Script
@@ -149,6 +151,23 @@ async def test_callers_who_give_up_shift_nobodys_reply(redis_server: RedisServer
             given_up += len(leaving)
         assert given_up == 10_000
         assert proxy.connections == 1
+
+
+async def test_a_batch_that_is_given_up_leaves_nothing_behind(redis_server: RedisServer) -> None:
+    """Its caller goes while Redis is silent: no reply of it fails later without being heard of."""
+    unheard: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    async with piped(redis_server) as (pipeline, proxy):
+        await echo(pipeline, 0)
+        proxy.stall()
+        calls = [pack(["calls"], [number]) for number in range(10)]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(DEADLINE_S / 4):
+                await pipeline.call_many(ECHO, calls)
+        # Others wait still, until the connection is given up for broken.
+        assert (await outcomes(pipeline, range(1)))["unknown"] == 1
+    gc.collect()
+    assert unheard == []
 
 
 async def test_script_flush_in_a_loop_loses_nothing(
