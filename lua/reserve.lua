@@ -27,6 +27,7 @@ ARGV
   10 sweep         most dead entries to drop in one call
   11 fingerprint   of the request's body; only with an Idempotency-Key
   12 idempotency_ttl_ms how long that key is remembered; only with an Idempotency-Key
+  13 instead       id of a booking's entry that is in nobody's way; only to reschedule it
 
 ANSWERS
   reserved         now_ms
@@ -42,8 +43,8 @@ local KEY_RESERVATION, KEY_SLOTS, KEY_FENCE, KEY_OVERLAP, KEY_IDEMPOTENCY =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local RUN, START, END, QUANTITY, CAPACITY, DURATION_MS =
   ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local DOCUMENT, PAST_MS, INDEX_TTL_MS, SWEEP, FINGERPRINT, IDEMPOTENCY_TTL_MS =
-  ARGV[7], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12]
+local DOCUMENT, PAST_MS, INDEX_TTL_MS, SWEEP, FINGERPRINT, IDEMPOTENCY_TTL_MS, INSTEAD =
+  ARGV[7], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12], ARGV[13]
 
 --@include clock
 --@include entries
@@ -86,7 +87,7 @@ local overlap_ms = tonumber(state[2] or 0)
 
 -- The entries that overlap the slot, nearest the slot's end first. With capacity to spare
 -- they are taken as live until it matters: most claims then need not ask for their keys.
-local way, dead = {}, {}
+local way, dead, own_ms = {}, {}, 0
 local seen, page_size, walking, in_use = 0, 2, true, 0
 while walking do
   local page = redis.call('ZREVRANGEBYSCORE', KEY_SLOTS, '(' .. END, '-inf',
@@ -97,6 +98,9 @@ while walking do
     local kind, entry_end, entry_quantity, id = parse(page[i])
     local decides = entry_start <= start_ms - overlap_ms
     local in_way = entry_end > start_ms
+    if in_way and id == INSTEAD then
+      in_way, own_ms = false, entry_end - entry_start
+    end
     local worth, left_ms = 'unjudged', nil
     if decides or (in_way and capacity == 1) then
       worth, left_ms = judge(kind, PREFIX .. id)
@@ -211,8 +215,8 @@ local document = '{"expires_at":"' .. iso(now_ms + DURATION_MS) .. '","created_a
   .. iso(now_ms) .. '",' .. DOCUMENT
 redis.call('ZADD', KEY_SLOTS, START, 'r:' .. END .. ':' .. QUANTITY .. ':' .. ULID)
 redis.call('SET', KEY_RESERVATION, document, 'PX', DURATION_MS)
-if #way > 0 then
-  local longest_ms = math.max(overlap_ms, end_ms - start_ms)
+if #way > 0 or own_ms > 0 then
+  local longest_ms = math.max(overlap_ms, end_ms - start_ms, own_ms)
   for _, entry in ipairs(way) do
     longest_ms = math.max(longest_ms, entry.to - entry.from)
   end

@@ -30,11 +30,13 @@ from reservesvc.domain.outcomes import (
     Pending,
     Released,
     ReplayedEnded,
+    Rescheduled,
     Reserved,
     Taken,
     Unsettled,
 )
 from reservesvc.domain.project import Project, Resource
+from reservesvc.domain.rescheduling import Fences
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId
 from reservesvc.domain.slot import Usage
 from reservesvc.errors import UnavailableError
@@ -98,6 +100,12 @@ class ReservationStore(Protocol):
         self, claim: Claim, capacity: int, idempotency: Idempotency | None
     ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
         """Hold the slot if nothing blocks it, atomically."""
+        ...
+
+    async def reserve_instead(
+        self, claim: Claim, capacity: int, entry_id: str
+    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+        """Hold the slot as `reserve` does, with the entry `entry_id` in nobody's way."""
         ...
 
     async def read(self, reservation_id: ReservationId) -> Live | Ended:
@@ -235,6 +243,22 @@ class BookingStore(Protocol):
         `fence` is None for a change that leaves the slot as it is; `now_ms` None takes the
         store's own clock.
         """
+        ...
+
+    async def reschedule(
+        self, booking: Booking, after: Booking, fences: Fences, idempotency: Idempotency | None
+    ) -> Rescheduled | FenceMoved | KeyReused | NotFound | NotOpen | Taken:
+        """Put the booking, as it was read, into the slot, entry and time it has in `after`.
+
+        In this order: what the key did, or an entry that is the new one already, is the answer;
+        `NotOpen` where another state or entry was given to it meanwhile (with no open actions
+        filled in); a moved fence means start again; more than the capacity is `Taken`, the
+        booking itself not counted.
+        """
+        ...
+
+    async def rescheduled_by_key(self, digest: str) -> tuple[Booking, str] | None:
+        """Return the booking an Idempotency-Key rescheduled, and the fingerprint it came with."""
         ...
 
     async def booking(self, booking_id: str) -> Booking | None:

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from msgspec.structs import replace
+
 from reservesvc.api import listing, render, replies, schemas, search, wishes
 from reservesvc.api.call import Call
 from reservesvc.api.decoding import as_object
@@ -10,12 +12,13 @@ from reservesvc.api.idempotency import REPLAYED
 from reservesvc.api.replies import Reply
 from reservesvc.api.reservations import identify
 from reservesvc.domain.booking import Booking
-from reservesvc.domain.outcomes import Booked, Changed, Invalid, NotFound
+from reservesvc.domain.outcomes import Booked, Changed, Invalid, NotFound, Rescheduled
 from reservesvc.domain.project import Resource, unregistered
 from reservesvc.domain.wish import Wish
 from reservesvc.errors import UnavailableError
 from reservesvc.flow import act as flow_act
 from reservesvc.flow import book as flow_book
+from reservesvc.flow import reschedule as flow_reschedule
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -60,6 +63,24 @@ async def act(call: Call) -> Reply:
         call.outcome = outcome.booking.state
         return await _reply(call, outcome.booking)
     return call.refuse(outcome)
+
+
+async def reschedule(call: Call) -> Reply:
+    """Put a booking into another slot."""
+    call.verb = "reschedule"
+    wish = wishes.to_reschedule(await call.decode(schemas.RESCHEDULE))
+    booking_id = _booking_id(call)
+    if booking_id is None:
+        return call.refuse(_not_found(call))
+    key = call.idempotency()
+    # What a key was sent for is the body and the booking in the path.
+    own = key and replace(key, fingerprint=f"{key.fingerprint}-{booking_id}")
+    outcome = await flow_reschedule.reschedule(call.stores, call.limits, booking_id, wish, own)
+    if not isinstance(outcome, Rescheduled):
+        return call.refuse(outcome)
+    call.outcome = "repeated" if outcome.repeated else "rescheduled"
+    headers = REPLAYED if key and outcome.repeated else None
+    return await _reply(call, outcome.booking, 200, headers)
 
 
 async def _directly(call: Call, wish: Wish) -> Reply:

@@ -32,6 +32,13 @@ ROUTES = (
     Route("POST", "/v2/bookings", bookings.book, "widget", "book"),
     Route("GET", "/v2/bookings", bookings.find, "service", "find_bookings"),
     Route("GET", "/v2/bookings/{booking_id}", bookings.read, "service", "read_booking"),
+    Route(
+        "POST",
+        "/v2/bookings/{booking_id}/reschedule",
+        bookings.reschedule,
+        "service",
+        "reschedule",
+    ),
     Route("PUT", "/v2/bookings/{booking_id}/{action}", bookings.act, "service", "act"),
     Route(
         "POST", "/v2/availability", availability.search, "widget", "availability", only_reads=True

@@ -64,6 +64,14 @@ class BookBody(SlotBody, kw_only=True):
     related: RelatedBody | None = None
 
 
+class RescheduleBody(Struct, kw_only=True):
+    """`POST /v2/bookings/{id}/reschedule`."""
+
+    start: str | None = None
+    end: str | None = None
+    resource_id: str | None = None
+
+
 class ExtendBody(Struct, kw_only=True):
     """`PUT /v2/bookings/reserve/extend`."""
 
@@ -132,6 +140,7 @@ class ResourceBody(Struct, kw_only=True):
 
 RESERVE = Decoder(ReserveBody)
 BOOK = Decoder(BookBody)
+RESCHEDULE = Decoder(RescheduleBody)
 EXTEND = Decoder(ExtendBody)
 AVAILABILITY = Decoder(AvailabilityBody)
 PROJECT = Decoder(ProjectBody)

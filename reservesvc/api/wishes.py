@@ -5,7 +5,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from reservesvc.api.decoding import Decoded, Errors
-from reservesvc.api.schemas import BookBody, EventBody, ReserveBody, SlotBody
+from reservesvc.api.schemas import BookBody, EventBody, RescheduleBody, ReserveBody, SlotBody
 from reservesvc.domain import times
 from reservesvc.domain.wish import Wish
 
@@ -42,6 +42,17 @@ def to_book(decoded: Decoded[BookBody]) -> Wish:
     _check_settings(wish.settings or {}, errors)
     wish.owner_booking_id = body.related.owner_booking_id if body.related else None
     return wish
+
+
+def to_reschedule(decoded: Decoded[RescheduleBody]) -> Wish:
+    """Return the slot that `POST /v2/bookings/{id}/reschedule` asks for."""
+    body, errors = decoded
+    return Wish(
+        resource_id=body.resource_id,
+        start_ms=_moment(errors, "start", body.start),
+        end_ms=_moment(errors, "end", body.end),
+        errors=errors,
+    )
 
 
 def _wish(body: SlotBody, event: SlotBody | EventBody, errors: Errors) -> Wish:

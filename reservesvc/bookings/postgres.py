@@ -12,6 +12,7 @@ from reservesvc.bookings import (
     postgres_bookings,
     postgres_keys,
     postgres_projects,
+    postgres_reschedule,
     postgres_resources,
     postgres_schema,
     postgres_search,
@@ -29,9 +30,11 @@ from reservesvc.domain.outcomes import (
     NotFound,
     NotOpen,
     Overtaken,
+    Rescheduled,
     Taken,
 )
 from reservesvc.domain.project import Project, Resource
+from reservesvc.domain.rescheduling import Fences
 from reservesvc.errors import ConfigError, UnavailableError
 from reservesvc.ports import Idempotency, Snapshot
 
@@ -168,6 +171,24 @@ class PostgresBookingStore:
                 now_ms=now_ms,
             )
         )
+
+    async def reschedule(
+        self, booking: Booking, after: Booking, fences: Fences, idempotency: Idempotency | None
+    ) -> Rescheduled | FenceMoved | KeyReused | NotFound | NotOpen | Taken:
+        """Put the booking into the slot it has in `after`."""
+        work = partial(
+            postgres_reschedule.reschedule,
+            booking=booking,
+            after=after,
+            fences=fences,
+            idempotency=idempotency,
+        )
+        # Not tried again by itself: an attempt of unknown fate could come after a refusal.
+        return await self._database.write(work)
+
+    async def rescheduled_by_key(self, digest: str) -> tuple[Booking, str] | None:
+        """Return the booking an Idempotency-Key rescheduled, and its fingerprint."""
+        return await self._database.read(partial(postgres_reschedule.by_key, digest=digest))
 
     async def booking(self, booking_id: str) -> Booking | None:
         """Return the booking."""

@@ -149,7 +149,8 @@ async def change_state(
     if row is None:
         return NotFound(model="Booking", id=booking.id)
     current = booking_of(row)
-    if current.state != booking.state:
+    # Of one that was rescheduled meanwhile, another slot than the caller saw would be freed.
+    if (current.state, current.entry_id) != (booking.state, booking.entry_id):
         return NotOpen(booking=current, open_actions=())
     if current_fence != fence:
         return FenceMoved()

@@ -47,10 +47,15 @@ async def made_by(
 
 async def created(session: Session, idempotency: Idempotency | None, kind: str, made: str) -> None:
     """Note that the key made a setting, and that settings have changed."""
+    await keep_key(session, idempotency, kind, made)
+    await raise_version(session)
+
+
+async def keep_key(session: Session, idempotency: Idempotency | None, kind: str, made: str) -> None:
+    """Note what the key made, if there is one."""
     if idempotency is not None:
         key = (idempotency.digest, idempotency.fingerprint, kind, made)
         await session.execute(_KEEP_KEY, *key)
-    await raise_version(session)
 
 
 async def deleted(session: Session, kind: str, gone: str) -> None:

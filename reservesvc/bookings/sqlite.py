@@ -14,6 +14,7 @@ from reservesvc.bookings import (
     sqlite_bookings,
     sqlite_keys,
     sqlite_projects,
+    sqlite_reschedule,
     sqlite_resources,
     sqlite_schema,
     sqlite_search,
@@ -30,9 +31,11 @@ from reservesvc.domain.outcomes import (
     NotFound,
     NotOpen,
     Overtaken,
+    Rescheduled,
     Taken,
 )
 from reservesvc.domain.project import Project, Resource
+from reservesvc.domain.rescheduling import Fences
 from reservesvc.ports import Idempotency, Snapshot
 
 BUSY_S = 1.5
@@ -151,6 +154,24 @@ class SqliteBookingStore:
                 now_ms=now_ms,
             )
         )
+
+    async def reschedule(
+        self, booking: Booking, after: Booking, fences: Fences, idempotency: Idempotency | None
+    ) -> Rescheduled | FenceMoved | KeyReused | NotFound | NotOpen | Taken:
+        """Put the booking into the slot it has in `after`."""
+        return await self._database.write(
+            partial(
+                sqlite_reschedule.reschedule,
+                booking=booking,
+                after=after,
+                fences=fences,
+                idempotency=idempotency,
+            )
+        )
+
+    async def rescheduled_by_key(self, digest: str) -> tuple[Booking, str] | None:
+        """Return the booking an Idempotency-Key rescheduled, and its fingerprint."""
+        return await self._database.read(partial(sqlite_reschedule.by_key, digest=digest))
 
     async def booking(self, booking_id: str) -> Booking | None:
         """Return the booking."""

@@ -126,7 +126,8 @@ def change_state(
     current = by_id(connection, booking.id)
     if current is None:
         return NotFound(model="Booking", id=booking.id)
-    if current.state != booking.state:
+    # Of one that was rescheduled meanwhile, another slot than the caller saw would be freed.
+    if (current.state, current.entry_id) != (booking.state, booking.entry_id):
         return NotOpen(booking=current, open_actions=())
     if fence is not None and _fence(connection, current.resource_id)[0] != fence:
         return FenceMoved()

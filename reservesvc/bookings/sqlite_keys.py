@@ -1,6 +1,7 @@
 """Idempotency-Keys that are old enough to be forgotten, each step a function of a connection.
 
-A key is as old as what it made: a booking, which carries it, or a project or resource.
+A key is as old as what it made: a booking, which carries it, or a project or resource. One that
+rescheduled a booking is as old as the last change of that.
 """
 
 import sqlite3
@@ -15,7 +16,9 @@ _OF_SETTINGS = f"""
     SELECT digest FROM idempotency_keys AS key
     LEFT JOIN projects ON kind = 'project' AND projects.id = key.id
     LEFT JOIN resources ON kind = 'resource' AND resources.id = key.id
-    WHERE coalesce(projects.created_ms, resources.created_ms, 0) < {NOW_MS} - ? LIMIT ?
+    LEFT JOIN bookings ON kind = 'reschedule' AND bookings.id = key.id
+    WHERE coalesce(projects.created_ms, resources.created_ms, bookings.updated_ms, 0)
+        < {NOW_MS} - ? LIMIT ?
 """  # noqa: S608 - our own expression
 _FORGET_BOOKINGS = "UPDATE bookings SET key_digest = NULL, key_fingerprint = NULL WHERE id = ?"
 _FORGET_SETTINGS = "DELETE FROM idempotency_keys WHERE digest = ?"

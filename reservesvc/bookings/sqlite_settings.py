@@ -42,10 +42,17 @@ def created(
     connection: sqlite3.Connection, idempotency: Idempotency | None, kind: str, made: str
 ) -> None:
     """Note that the key made a setting, and that settings have changed."""
+    keep_key(connection, idempotency, kind, made)
+    raise_version(connection)
+
+
+def keep_key(
+    connection: sqlite3.Connection, idempotency: Idempotency | None, kind: str, made: str
+) -> None:
+    """Note what the key made, if there is one."""
     if idempotency is not None:
         key = (idempotency.digest, idempotency.fingerprint, kind, made)
         connection.execute(_KEEP_KEY, key)
-    raise_version(connection)
 
 
 def deleted(connection: sqlite3.Connection, kind: str, gone: str) -> None:

@@ -155,6 +155,14 @@ class Changed(Outcome, frozen=True, kw_only=True):
     booking: Booking
 
 
+class Rescheduled(Outcome, frozen=True, kw_only=True):
+    """The booking is in its new slot, and its old one is free."""
+
+    booking: Booking
+    repeated: bool = False
+    """it was there before this request"""
+
+
 class NotOpen(Outcome, frozen=True, kw_only=True):
     """The action is not open in the booking's state."""
 

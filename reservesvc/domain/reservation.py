@@ -17,6 +17,8 @@ from reservesvc.domain.entry import Entry
 from reservesvc.domain.slot import is_resource_id
 
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_TOP = 125
+_SHIFTS = range(_TOP, -1, -5)
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
@@ -45,6 +47,11 @@ class ReservationId(msgspec.Struct, frozen=True, gc=False):
         if not dot or not is_resource_id(resource_id) or not _ULID.fullmatch(ulid):
             return None
         return cls(resource_id, ulid)
+
+
+def ulid_of(number: int) -> str:
+    """Return the ULID that the last 128 bits of `number` are."""
+    return "".join(_DIGITS[number >> shift & (7 if shift == _TOP else 31)] for shift in _SHIFTS)
 
 
 def numbered(ulid: str, number: int) -> str:

@@ -87,7 +87,7 @@ def complete(
 
     """
     _check_names(wish, project)
-    _check_slot(wish, limits)
+    check_slot(wish, limits)
     _check_amounts(wish, resource, limits)
     defaults = project.booking if project else _NO_DEFAULTS
     graph = wish.graph or defaults.graph or DEFAULT_GRAPH
@@ -130,7 +130,8 @@ def _check_names(wish: Wish, project: Project | None) -> None:
         wish.wrong("project_id", UNKNOWN_PROJECT)
 
 
-def _check_slot(wish: Wish, limits: Limits) -> None:
+def check_slot(wish: Wish, limits: Limits) -> None:
+    """Note what is wrong with when the slot begins and ends."""
     if wish.start_ms is None:
         wish.wrong("start", REQUIRED)
     if wish.end_ms is None:

@@ -59,4 +59,5 @@ async def _moved_on(stores: Stores, booking: Booking) -> Cold | NotOpen | NotFou
     current = await stores.bookings.booking(booking.id)
     if current is None:
         return NotFound(model="Booking", id=booking.id)
-    return Cold() if current.state == booking.state else NotOpen(booking=current, open_actions=())
+    is_as_read = (current.state, current.entry_id) == (booking.state, booking.entry_id)
+    return Cold() if is_as_read else NotOpen(booking=current, open_actions=())

@@ -34,13 +34,10 @@ from reservesvc.domain.reservation import Reservation, ReservationId
 from reservesvc.domain.wish import Limits, Wish, check_graph
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 from reservesvc.flow.fenced import fenced
-from reservesvc.flow.reserve import claim_for, claim_slot, settle_terms
+from reservesvc.flow.reserve import UNLIMITED, claim_for, claim_slot, settle_terms
 from reservesvc.flow.resync import ATTEMPTS, kept_cold
-from reservesvc.flow.settle import settle
+from reservesvc.flow.settle import give_back, settle
 from reservesvc.ports import Idempotency, Stores
-
-UNLIMITED = 2**31
-"""as capacity: nothing is in the way of a double booking, which still gets its entry"""
 
 
 async def hand_off(
@@ -208,15 +205,5 @@ async def _convert_own(
         raise
     except UnavailableError:
         if idempotency is None:
-            await _give_back(stores, reservation)
+            await give_back(stores, reservation)
         raise
-
-
-async def _give_back(stores: Stores, reservation: Reservation) -> None:
-    """Free the slot now rather than when the short reservation lapses, if Redis hears us."""
-    try:
-        pending = await stores.reservations.unsettle_reservation(reservation)
-    except UnavailableError:
-        return
-    if isinstance(pending, Pending):
-        await settle(stores, reservation.entry, pending, None)

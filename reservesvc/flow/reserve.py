@@ -18,6 +18,9 @@ from reservesvc.flow.ended import how_it_ended
 from reservesvc.flow.resync import ATTEMPTS, kept_cold, resync
 from reservesvc.ports import Idempotency, Stores
 
+UNLIMITED = 2**31
+"""as capacity: nothing is in the way of a double booking, which still gets its entry"""
+
 
 async def reserve(
     stores: Stores, limits: Limits, wish: Wish, idempotency: Idempotency | None

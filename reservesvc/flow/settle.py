@@ -5,6 +5,7 @@ import asyncio
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import Pending
+from reservesvc.domain.reservation import Reservation
 from reservesvc.errors import UnavailableError
 from reservesvc.ports import Stores
 
@@ -13,16 +14,26 @@ SETTLE_S = 0.5
 
 
 async def settle(stores: Stores, entry: Entry, pending: Pending, booking: Booking | None) -> None:
-    """Make the entry booked if `booking` blocks its slot, else remove it.
+    """Make the entry booked if it is what `booking` blocks its slot with, else remove it.
 
     What the store decided stands whether or not Redis hears of it: an entry left unsettled
     is put right by the resync of whoever meets it without a live key.
     """
     try:
         async with asyncio.timeout(SETTLE_S):
-            if booking and booking.blocks:
+            if booking and booking.blocks and booking.entry_id == entry.id:
                 await stores.reservations.settle_booked(entry, pending, booking.id)
             else:
                 await stores.reservations.settle_freed(entry, pending)
     except (UnavailableError, TimeoutError):
         return
+
+
+async def give_back(stores: Stores, reservation: Reservation) -> None:
+    """Free the slot now rather than when the short reservation lapses, if Redis hears us."""
+    try:
+        pending = await stores.reservations.unsettle_reservation(reservation)
+    except UnavailableError:
+        return
+    if isinstance(pending, Pending):
+        await settle(stores, reservation.entry, pending, None)

@@ -9,6 +9,8 @@ from reservesvc.reservations.packed import Packed, bulk
 
 REMEMBERED_MAX = 100_000
 """Resources whose packed keys are kept; then all are forgotten and made anew."""
+_NO_KEY = bulk("") * 2
+"""in the places of what goes with an Idempotency-Key"""
 
 
 class ClaimPacking:
@@ -50,6 +52,11 @@ class ClaimPacking:
             return Packed(4, keys, 9, arguments)
         keys += bulk(self._keys.idempotency(resource_id, idempotency.digest))
         return Packed(5, keys, 11, arguments + bulk(idempotency.fingerprint) + self._idempotency_ms)
+
+    def packed_instead(self, claim: Claim, capacity: int, entry_id: str) -> Packed:
+        """Return the call that claims the slot as if the entry `entry_id` were not there."""
+        call = self.packed(claim, capacity, None)
+        return Packed(call.keys_count, call.keys, 12, call.arguments + _NO_KEY + bulk(entry_id))
 
     def _learnt(self, resource_id: str) -> tuple[str, str]:
         """Return the packed keys of a claim on the resource, what goes before its ULID and after.

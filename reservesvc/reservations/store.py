@@ -77,6 +77,15 @@ class RedisReservations(Handoffs, Indexes, Usages):
             for ask, answer in zip(asks, answers, strict=True)
         ]
 
+    async def reserve_instead(
+        self, claim: Claim, capacity: int, entry_id: str
+    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+        """Hold the slot as `reserve` does, with the entry `entry_id` in nobody's way."""
+        call = self._packing.packed_instead(claim, capacity, entry_id)
+        while (answer := await self._call_packed(self._reserve, call)) == [b"swept"]:
+            pass
+        return reserve_outcome(claim, answer)
+
     async def read(self, reservation_id: ReservationId) -> Live | Ended:
         """Return the reservation, or how it ended as far as Redis knows."""
         keys = [self._keys.reservation(reservation_id), self._keys.ended(reservation_id)]

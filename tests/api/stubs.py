@@ -18,9 +18,11 @@ from reservesvc.domain.outcomes import (
     Live,
     Pending,
     Released,
+    Rescheduled,
     Reserved,
 )
 from reservesvc.domain.project import Project, Resource, unregistered
+from reservesvc.domain.rescheduling import Fences
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted
 from reservesvc.ids import RandomIds
 from reservesvc.ports import Ask, Idempotency, Index, Snapshot, Stores
@@ -72,6 +74,11 @@ class StubReservations(Scripted):
         """Grant it."""
         reserved = Reserved(reservation=granted(claim, NOW_MS))
         return await self._say("reserve", reserved, claim, capacity, idempotency)
+
+    async def reserve_instead(self, claim: Claim, capacity: int, entry_id: str) -> Any:
+        """Grant it."""
+        reserved = Reserved(reservation=granted(claim, NOW_MS))
+        return await self._say("reserve_instead", reserved, claim, capacity, entry_id)
 
     async def reserve_many(self, asks: Sequence[Ask]) -> Any:
         """Say `Reserved` to each, or as `reserve` was told."""
@@ -185,6 +192,17 @@ class StubBookings(Scripted):
         """Change it."""
         changed = Changed(booking=replace(booking, state=state))
         return await self._say("change_state", changed, booking, state, fence, now_ms)
+
+    async def reschedule(
+        self, booking: Booking, after: Booking, fences: Fences, idempotency: Idempotency | None
+    ) -> Any:
+        """Reschedule it."""
+        rescheduled = Rescheduled(booking=after)
+        return await self._say("reschedule", rescheduled, booking, after, fences, idempotency)
+
+    async def rescheduled_by_key(self, digest: str) -> Any:
+        """Find none."""
+        return await self._say("rescheduled_by_key", None, digest)
 
     async def booking(self, booking_id: str) -> Any:
         """Find it."""

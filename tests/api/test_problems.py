@@ -56,7 +56,16 @@ REFUSALS: dict[type[Outcome], Refusal] = {
     CartRefused: CartRefused(place=2, outcome=Taken(by="booked")),
     CartEnded: CartEnded(is_begun=False),
 }
-HOPED_FOR = {"Reserved", "CartReserved", "Live", "Extended", "Released", "Booked", "Changed"}
+HOPED_FOR = {
+    "Reserved",
+    "CartReserved",
+    "Live",
+    "Extended",
+    "Released",
+    "Booked",
+    "Changed",
+    "Rescheduled",
+}
 WITHIN_THE_FLOW = {"Busy", "Cold", "ReplayedEnded", "Pending", "FenceMoved", "Overtaken"}
 
 

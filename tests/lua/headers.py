@@ -8,7 +8,8 @@ from reservesvc.reservations.scripts import source
 _SECTION = re.compile(r"^(KEYS|ARGV|ANSWERS)\n((?:  .*\n|\n)+)", re.MULTILINE)
 _NUMBERED = re.compile(r"^  (\d+) (\w+) +(.*)$", re.MULTILINE)
 _ANSWER = re.compile(r"^  (\w+)(?:  +.*)?$", re.MULTILINE)
-_OPTIONAL = "only with an Idempotency-Key"
+_KEYED = "only with an Idempotency-Key"
+_BEHIND = "only to reschedule"
 
 
 class Header(NamedTuple):
@@ -16,15 +17,17 @@ class Header(NamedTuple):
 
     keys: list[str]
     arguments: list[str]
-    optional_keys: int
-    optional_arguments: int
+    keyed_keys: int
+    keyed_arguments: int
+    behind: int
+    """arguments behind those that go with an Idempotency-Key"""
     answers: list[str]
 
     def fits(self, keys: int, arguments: int) -> bool:
         """Tell whether a call with that many keys and arguments is one it announces."""
-        whole = (len(self.keys), len(self.arguments))
-        least = (whole[0] - self.optional_keys, whole[1] - self.optional_arguments)
-        return (keys, arguments) in (whole, least)
+        whole = (len(self.keys), len(self.arguments) - self.behind)
+        least = (whole[0] - self.keyed_keys, whole[1] - self.keyed_arguments)
+        return (keys, arguments) in (whole, least, (least[0], len(self.arguments)))
 
 
 def header_of(name: str) -> Header:
@@ -38,7 +41,8 @@ def header_of(name: str) -> Header:
     return Header(
         keys=[row[1] for row in keys],
         arguments=[row[1] for row in arguments],
-        optional_keys=sum(_OPTIONAL in row[2] for row in keys),
-        optional_arguments=sum(_OPTIONAL in row[2] for row in arguments),
+        keyed_keys=sum(_KEYED in row[2] for row in keys),
+        keyed_arguments=sum(_KEYED in row[2] for row in arguments),
+        behind=sum(_BEHIND in row[2] for row in arguments),
         answers=_ANSWER.findall(sections["ANSWERS"]),
     )

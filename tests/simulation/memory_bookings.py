@@ -107,7 +107,7 @@ class MemoryBookings:
         current = self.rows.get(booking.id)
         if current is None:
             return NotFound(model="Booking", id=booking.id)
-        if current.state != booking.state:
+        if (current.state, current.entry_id) != (booking.state, booking.entry_id):
             return NotOpen(booking=current, open_actions=())
         if fence is not None and self.fence(current.resource_id) != fence:
             return FenceMoved()

@@ -1,0 +1,94 @@
+"""Rescheduling a booking, as one transaction: it is in its old slot or in its new one."""
+
+from reservesvc.bookings import postgres_settings as settings
+from reservesvc.bookings.postgres_bookings import (
+    _LOCK_BOOKING,
+    _locked_fence,
+    by_id,
+)
+from reservesvc.bookings.postgres_rows import one
+from reservesvc.bookings.postgres_transaction import Session
+from reservesvc.bookings.rows import booking_of
+from reservesvc.domain.booking import Booking
+from reservesvc.domain.outcomes import (
+    FenceMoved,
+    KeyReused,
+    NotFound,
+    NotOpen,
+    Rescheduled,
+    Taken,
+)
+from reservesvc.domain.rescheduling import Fences, answer, fits, placed
+from reservesvc.domain.slot import Usage
+from reservesvc.ports import Idempotency
+
+KIND = "reschedule"
+"""What its Idempotency-Keys are kept as"""
+_UPDATE = """
+    UPDATE bookings SET resource_id = $2, start_ms = $3, end_ms = $4, entry_id = $5,
+        updated_ms = $6, exclusive = $7
+    WHERE id = $1
+"""
+_RAISE_LONGEST = """
+    UPDATE resource_fences SET longest_ms = greatest(longest_ms, $2) WHERE resource_id = $1
+"""
+_CAPACITY = "SELECT coalesce((SELECT capacity FROM resources WHERE id = $1), 1)"
+_OVERLAPPING = """
+    SELECT start_ms, end_ms, quantity FROM bookings
+    WHERE blocks AND NOT double
+        AND resource_id = $1 AND start_ms > $2 AND start_ms < $3 AND end_ms > $4
+"""
+_BY_KEY = "SELECT id, fingerprint FROM idempotency_keys WHERE digest = $1 AND kind = $2"
+
+
+async def reschedule(
+    session: Session,
+    booking: Booking,
+    after: Booking,
+    fences: Fences,
+    idempotency: Idempotency | None,
+) -> Rescheduled | FenceMoved | KeyReused | NotFound | NotOpen | Taken:
+    """Put the booking into its new slot; the order of the answers is the port's."""
+    found = await _locked_fences(session, booking.resource_id, after.resource_id)
+    made = await settings.made_by(session, idempotency, KIND)
+    row = await one(session, _LOCK_BOOKING, booking.id)
+    if row is None:
+        return NotFound(model="Booking", id=booking.id)
+    current = booking_of(row)
+    early = answer(current, booking, after, made)
+    if early is not None:
+        return early
+    left, taken = found[booking.resource_id], found[after.resource_id]
+    if fences != Fences(left=left[0], taken=taken[0]):
+        return FenceMoved()
+    (capacity,) = await session.fetchrow(_CAPACITY, after.resource_id)
+    if not fits(current, after, await _usages(session, after, taken[1]), capacity):
+        return Taken(by="booked")
+    await _put(session, placed(current, after), is_exclusive=capacity == 1 and not current.double)
+    await settings.keep_key(session, idempotency, KIND, booking.id)
+    return Rescheduled(booking=placed(current, after))
+
+
+async def by_key(session: Session, digest: str) -> tuple[Booking, str] | None:
+    """Return the booking an Idempotency-Key rescheduled, and the fingerprint it came with."""
+    row = await one(session, _BY_KEY, digest, KIND)
+    booking = await by_id(session, row[0]) if row else None
+    return None if booking is None else (booking, row[1])
+
+
+async def _locked_fences(session: Session, *resource_ids: str) -> dict[str, tuple[int, int]]:
+    """Lock both resources; always in the same order, so that no two wait for each other."""
+    return {each: await _locked_fence(session, each) for each in sorted(set(resource_ids))}
+
+
+async def _usages(session: Session, after: Booking, longest_ms: int) -> list[Usage]:
+    """Return what counts in the new slot."""
+    bounds = (after.resource_id, after.start_ms - longest_ms, after.end_ms, after.start_ms)
+    return [Usage(*row) for row in await session.fetch(_OVERLAPPING, *bounds)]
+
+
+async def _put(session: Session, after: Booking, *, is_exclusive: bool) -> None:
+    slot = (after.resource_id, after.start_ms, after.end_ms)
+    values = (after.id, *slot, after.entry_id, after.updated_ms, is_exclusive)
+    await session.execute(_UPDATE, *values)
+    await session.execute(_RAISE_LONGEST, after.resource_id, after.end_ms - after.start_ms)

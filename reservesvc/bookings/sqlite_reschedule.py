@@ -1,0 +1,80 @@
+"""Rescheduling a booking, as one transaction: it is in its old slot or in its new one."""
+
+import sqlite3
+
+from reservesvc.bookings import sqlite_settings as settings
+from reservesvc.bookings.sqlite_bookings import (
+    _OVERLAPPING,
+    _RAISE_LONGEST,
+    _capacity,
+    _fence,
+    by_id,
+)
+from reservesvc.domain.booking import Booking
+from reservesvc.domain.outcomes import (
+    FenceMoved,
+    KeyReused,
+    NotFound,
+    NotOpen,
+    Rescheduled,
+    Taken,
+)
+from reservesvc.domain.rescheduling import Fences, answer, fits, placed
+from reservesvc.domain.slot import Usage
+from reservesvc.ports import Idempotency
+
+KIND = "reschedule"
+"""What its Idempotency-Keys are kept as"""
+_UPDATE = """
+    UPDATE bookings SET resource_id = ?, start_ms = ?, end_ms = ?, entry_id = ?, updated_ms = ?
+    WHERE id = ?
+"""
+_BY_KEY = "SELECT id, fingerprint FROM idempotency_keys WHERE digest = ? AND kind = ?"
+
+
+def reschedule(
+    connection: sqlite3.Connection,
+    booking: Booking,
+    after: Booking,
+    fences: Fences,
+    idempotency: Idempotency | None,
+) -> Rescheduled | FenceMoved | KeyReused | NotFound | NotOpen | Taken:
+    """Put the booking into its new slot; the order of the questions is the port's."""
+    made = settings.made_by(connection, idempotency, KIND)
+    current = by_id(connection, booking.id)
+    if current is None:
+        return NotFound(model="Booking", id=booking.id)
+    early = answer(current, booking, after, made)
+    if early is not None:
+        return early
+    left, _ = _fence(connection, booking.resource_id)
+    taken, longest_ms = _fence(connection, after.resource_id)
+    if fences != Fences(left=left, taken=taken):
+        return FenceMoved()
+    capacity = _capacity(connection, after.resource_id)
+    if not fits(current, after, _usages(connection, after, longest_ms), capacity):
+        return Taken(by="booked")
+    return _put(connection, placed(current, after), idempotency)
+
+
+def by_key(connection: sqlite3.Connection, digest: str) -> tuple[Booking, str] | None:
+    """Return the booking an Idempotency-Key rescheduled, and the fingerprint it came with."""
+    row = connection.execute(_BY_KEY, (digest, KIND)).fetchone()
+    booking = by_id(connection, row[0]) if row else None
+    return None if booking is None else (booking, row[1])
+
+
+def _usages(connection: sqlite3.Connection, after: Booking, longest_ms: int) -> list[Usage]:
+    """Return what counts in the new slot."""
+    bounds = (after.resource_id, after.start_ms - longest_ms, after.end_ms, after.start_ms)
+    return [Usage(*row) for row in connection.execute(_OVERLAPPING, bounds)]
+
+
+def _put(
+    connection: sqlite3.Connection, after: Booking, idempotency: Idempotency | None
+) -> Rescheduled:
+    slot = (after.resource_id, after.start_ms, after.end_ms)
+    connection.execute(_UPDATE, (*slot, after.entry_id, after.updated_ms, after.id))
+    connection.execute(_RAISE_LONGEST, (after.resource_id, after.end_ms - after.start_ms))
+    settings.keep_key(connection, idempotency, KIND, after.id)
+    return Rescheduled(booking=after)
