@@ -4,7 +4,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from reservesvc.api.call import Route
+from reservesvc.api.routes import ROUTES
 from reservesvc.domain.booking import BookingQuery
+from tests.api import ordinary
 from tests.api.client import Http
 from tests.api.stubs import BOOKING_ID, PROJECT_ID, Stubs
 from tests.builders import a_booking, at
@@ -25,6 +28,26 @@ async def asked(http: Http, stubs: Stubs, query: str) -> BookingQuery:
     [found] = stubs.bookings.called("bookings")
     assert isinstance(found, BookingQuery)
     return found
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"])
+async def test_every_list_has_pages(http: Http, route: Route) -> None:
+    """Whatever answers a list is among those that the tests here are about."""
+    path = ordinary.to(route).path
+    answer = await http("GET", path)
+    is_list = route.path.startswith("/v2/") and isinstance(answer.data, list)
+    assert is_list == (path.partition("?")[0] in {each.partition("?")[0] for each in LISTS})
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_links_lead_through_a_list(http: Http, path: str) -> None:
+    """Beyond the end the way back keeps whatever was asked, known or not."""
+    asked = f"{path}{'&' if '?' in path else '?'}limit=7&include=a%2Cb&x=%26&page=3"
+    body = (await http("GET", asked)).json
+    back = urlsplit(body["prev_page_url"])
+    assert (body["per_page"], body["next_page_url"], back.path) == (7, None, urlsplit(path).path)
+    kept = parse_qs(urlsplit(asked).query) | {"page": ["1"]}
+    assert parse_qs(back.query) == kept
 
 
 @pytest.mark.parametrize("path", LISTS)

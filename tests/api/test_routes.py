@@ -14,6 +14,19 @@ from tests.api.client import Http
 from tests.api.conftest import Start
 from tests.api.stubs import Stubs
 
+WIDGET = {
+    ("POST", "/v2/bookings/reserve"),
+    ("GET", "/v2/bookings/reserve/{reservation_id}"),
+    ("PUT", "/v2/bookings/reserve/extend"),
+    ("DELETE", "/v2/bookings/reserve/{reservation_id}"),
+    ("POST", "/v2/bookings"),
+    ("GET", "/v2/bookings/groups"),
+    ("POST", "/v2/availability"),
+    ("GET", "/v2/projects/embed/{project_id}"),
+    ("GET", "/v2/projects/hosted/{slug}"),
+}
+"""what everybody can do who looks at a page with a widget"""
+CONFIGURATION = ("/v2/projects", "/v2/resources")
 KEYS = tuple(
     ApiKey(scope, scope, hashlib.sha256(f"{scope}-secret".encode()).digest()) for scope in SCOPES
 )
@@ -23,6 +36,19 @@ every_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.n
 def test_route_names_are_unique() -> None:
     """A name names one route: Idempotency-Keys are kept under it."""
     assert len({route.name for route in ROUTES}) == len(ROUTES)
+
+
+@every_route
+def test_every_route_asks_for_the_scope_of_its_kind(route: Route) -> None:
+    """Widgets reserve and book, operators configure, services do the rest under /v2."""
+    expected = "service"
+    if (route.method, route.path) in WIDGET:
+        expected = "widget"
+    elif route.path.startswith(CONFIGURATION) and route.method != "GET":
+        expected = "admin"
+    elif not route.path.startswith("/v2/"):
+        expected = "public"
+    assert route.scope == expected
 
 
 @every_route
@@ -51,6 +77,31 @@ async def test_no_key_or_an_unknown_one_is_refused(
         assert (answer.status, answer.code) == (401, "unauthorized")
         assert answer.headers["WWW-Authenticate"]
     assert stubs.reservations.calls == stubs.bookings.calls == stubs.settings.calls == []
+
+
+@every_route
+async def test_no_way_leads_around_the_key(start: Start, stubs: Stubs, route: Route) -> None:
+    """A slash at the end, an include, an encoded letter, a HEAD: still the same row."""
+    http = await start(keys=KEYS)
+    method, path, body = ordinary.to(route)
+    plain, mark, query = path.partition("?")
+    encoded = f"{plain[:-1]}%{ord(plain[-1]):02X}"
+    ways = [f"{plain}/{mark}{query}", f"{encoded}{mark}{query}", f"{plain}?include=a&{query}"]
+    answers = [await http(method, way, body) for way in ways]
+    if method == "GET":
+        answers.append(await http("HEAD", path))
+    expected = 200 if route.scope == "public" else 401
+    assert [answer.status for answer in answers] == [expected] * len(answers)
+    assert stubs.reservations.calls == stubs.bookings.calls == stubs.settings.calls == []
+
+
+@every_route
+async def test_an_include_is_accepted_everywhere(http: Http, route: Route) -> None:
+    """Whatever it names: what could be included always is."""
+    method, path, body = ordinary.to(route)
+    included = f"{path}{'&' if '?' in path else '?'}include=attributes,event,nonsense"
+    plain, with_include = await http(method, path, body), await http(method, included, body)
+    assert plain.status == with_include.status < 300
 
 
 @every_route

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reservesvc import __version__
+from reservesvc.api.routes import ROUTES
 from reservesvc.config_table import as_markdown
 from reservesvc.domain.finding import MEANINGS
 from tests.packaging.project import ROOT, pyproject
@@ -87,6 +88,16 @@ def has_test(file: Path, name: str) -> bool:
     """Tell whether `file` has the test `name`, or any where no name is given."""
     defined = rf"^(async )?def {name}\b" if name else r"^(async )?def test_"
     return file.exists() and re.search(defined, file.read_text(), re.MULTILINE) is not None
+
+
+def test_every_call_is_documented() -> None:
+    """docs/http.md has a row for each row of the URL table, with the scope that opens it."""
+    text = (ROOT / "docs" / "http.md").read_text()
+    rows = re.findall(r"^\| `([A-Z]+) ([^`?]+)[^`]*` \| (\w+) \|", text, re.MULTILINE)
+    scoped = [route for route in ROUTES if route.scope != "public"]
+    assert sorted(rows) == sorted((route.method, route.path, route.scope) for route in scoped)
+    for route in set(ROUTES) - set(scoped):
+        assert f"`{route.method} {route.path}`" in text
 
 
 def test_every_script_is_introduced() -> None:
