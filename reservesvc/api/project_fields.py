@@ -10,6 +10,7 @@ from reservesvc.api import changes, constraints
 from reservesvc.api.decoding import Decoded, Errors
 from reservesvc.api.problems import RefusedError, invalid
 from reservesvc.api.schemas import DefaultsBody, ProjectBody
+from reservesvc.domain import search_settings
 from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.project import RESOURCES_MAX, Project
 from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
@@ -33,6 +34,7 @@ def changed(project: Project, decoded: Decoded[ProjectBody], duration_s_max: int
     body, errors = decoded[0], dict(decoded[1])
     values = changes.given(body, project)
     _check(body, errors, duration_s_max)
+    _check_search(body, errors)
     _check_widget(body, errors)
     _read_lists(body, values, errors)
     if errors:
@@ -77,6 +79,12 @@ def _check(body: ProjectBody, errors: Errors, duration_s_max: int) -> None:
     if isinstance(graph, str) and graph not in GRAPHS:
         rule = f"must be one of: {', '.join(GRAPHS)}"
         errors.setdefault("booking.graph", [f"booking.graph {rule}"])
+
+
+def _check_search(body: ProjectBody, errors: Errors) -> None:
+    if isinstance(body.availability, dict):
+        for member, rule in search_settings.broken(body.availability).items():
+            errors.setdefault(f"availability.{member}", [f"availability.{member} {rule}"])
 
 
 def _check_widget(body: ProjectBody, errors: Errors) -> None:

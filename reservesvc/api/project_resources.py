@@ -1,6 +1,6 @@
 """`/v2/projects/{project_id}/resources`: among which resources a project's searches look."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -11,7 +11,7 @@ from reservesvc.api.problems import RefusedError, invalid
 from reservesvc.api.project_fields import resource_ids
 from reservesvc.api.replies import Reply
 from reservesvc.domain.outcomes import NotFound, Overtaken
-from reservesvc.domain.project import RESOURCES_MAX, Project, Resource, unregistered
+from reservesvc.domain.project import RESOURCES_MAX, Project
 from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
 from reservesvc.domain.wish import REQUIRED
 
@@ -23,7 +23,7 @@ async def find(call: Call) -> Reply:
     page = listing.asked(call.request)
     ids = (await projects.stored(call)).resources
     shown = ids[page.offset : page.offset + page.limit]
-    found = await _resources(call, shown)
+    found = await call.stores.settings.resources(shown)
     beside = listing.envelope(call.request, page, len(shown), len(ids))
     return replies.json({"data": [render.resource(each) for each in found]} | beside)
 
@@ -42,7 +42,7 @@ async def add(call: Call) -> Reply:
     outcome = await _change(call, lambda ids: ids if added in ids else (*ids, added))
     if isinstance(outcome, NotFound):
         return call.refuse(outcome)
-    (resource,) = await _resources(call, [added])
+    resource = await call.stores.settings.resource(added)
     return replies.data(render.resource(resource), 201)
 
 
@@ -89,9 +89,3 @@ async def _change(call: Call, change: Callable[[Ids], Ids]) -> Project | NotFoun
 
     with changes.to_settings(call.stores):
         return await changes.repeatedly(attempt)
-
-
-async def _resources(call: Call, ids: Sequence[str]) -> list[Resource]:
-    """Return the resources in the order of their ids; one that nobody registered has its id."""
-    known = {each.id: each for each in await call.stores.bookings.registered(ids)}
-    return [known.get(each) or unregistered(each) for each in ids]

@@ -12,6 +12,7 @@ from reservesvc.domain.outcomes import KeyReused, NotFound, Overtaken
 from reservesvc.domain.project import Resource
 from reservesvc.domain.slot import CAPACITY_MAX, RESOURCE_ID_RULE, is_resource_id
 from reservesvc.domain.wish import REQUIRED
+from reservesvc.domain.zones import ZONE_RULE
 
 
 async def create(call: Call) -> Reply:
@@ -115,7 +116,7 @@ def _check(body: ResourceBody, errors: Errors) -> None:
     if isinstance(body.name, str) and not body.name.strip():
         errors.setdefault("name", ["name must not be empty"])
     if isinstance(body.timezone, str) and not timezones.is_timezone(body.timezone):
-        errors.setdefault("timezone", [f"timezone {timezones.RULE}"])
+        errors.setdefault("timezone", [f"timezone {ZONE_RULE}"])
     if isinstance(body.capacity, int) and not 1 <= body.capacity <= CAPACITY_MAX:
         rule = f"must be from 1 to {CAPACITY_MAX}"
         errors.setdefault("capacity", [f"capacity {rule}"])

@@ -3,7 +3,6 @@
 from functools import cache
 from importlib.resources import files
 
-RULE = "must be an IANA time zone name, such as Europe/Berlin"
 _NO_PLACE = "Factory"
 """in the database, for clocks that nobody has set"""
 

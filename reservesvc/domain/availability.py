@@ -12,14 +12,12 @@ from msgspec import Struct, field
 
 from reservesvc.domain.constraints import Constraint
 from reservesvc.domain.offers import MODES, Mode
-from reservesvc.domain.project import Project, Resource
+from reservesvc.domain.project import RESOURCES_MAX, Project, Resource
 from reservesvc.domain.relative import INSTANT_RULE, LENGTH_RULE, instant, length_ms
 from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
 from reservesvc.domain.wish import UNKNOWN_PROJECT, Limits
 from reservesvc.domain.zones import DAY_MS, ZONE_RULE, zone
 
-RESOURCES_MAX = 500
-"""how many resources one search may look at"""
 WINDOW_MS_MAX = 185 * DAY_MS
 """six months, the longest ones, and an hour for the clock"""
 AHEAD_MS_MAX = 3660 * DAY_MS

@@ -6,8 +6,8 @@ from msgspec import Struct, field
 
 from reservesvc.domain.constraints import Constraint
 
-RESOURCES_MAX = 1_000
-"""Most resources of a project, among all of which a search looks"""
+RESOURCES_MAX = 500
+"""Most resources of a project, and of a search"""
 
 
 class BookingDefaults(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,6 @@ import pytest
 from reservesvc.domain import times
 from reservesvc.domain.availability import (
     PLACES_MAX,
-    RESOURCES_MAX,
     SLOTS_MAX,
     AvailabilityWish,
     Search,
@@ -16,7 +15,7 @@ from reservesvc.domain.availability import (
 )
 from reservesvc.domain.constraints import Constraint, Weekends
 from reservesvc.domain.offers import MODES
-from reservesvc.domain.project import Project, Resource, unregistered
+from reservesvc.domain.project import RESOURCES_MAX, Project, Resource, unregistered
 from reservesvc.domain.wish import Limits
 from reservesvc.domain.zones import DAY_MS, HOUR_MS
 
