@@ -50,6 +50,13 @@ class Lives:
         """Return the requests about a reservation or booking, of these kinds."""
         return (op for op in self._about[subject] if op.kind in kinds)
 
+    def lost_during(self, ops: Iterable[Op]) -> bool:
+        """Tell whether Redis lost data while these requests came, the first to the last."""
+        times = [time_s for op in ops for time_s in (op.sent_s, op.done_s)]
+        return any(
+            window.began_s < max(times) and window.ended_s > min(times) for window in self._losses
+        )
+
     def latest_s(self, op: Op) -> float:
         """Return the latest instant at which `op` can have had its effect."""
         if not op.uncertain:

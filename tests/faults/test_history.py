@@ -265,6 +265,33 @@ def test_lost_data_ends_what_was_reserved() -> None:
     assert [found.partition(":")[0] for found in violations(history)] == ["no_two_certain_grants"]
 
 
+def test_lost_data_takes_keys_along() -> None:
+    """A reservation is made again where both it and its key were lost; a booking never is."""
+    loss = Window(name="loss", began_s=0.2, ended_s=0.21, healed_s=0.3, loses_data=True)
+    history = History(
+        terms=Terms(deadline_s=1, grace_s=1.5),
+        ops=[held(1, 0.0, "r1", key="k1"), held(2, 0.5, "r2", key="k1")],
+        windows=[loss],
+    )
+    assert violations(history) == []
+    history.windows[0].began_s, history.windows[0].ended_s = 0.6, 0.7
+    assert "once" in {found.partition(":")[0] for found in violations(history)}
+    history.windows[0].began_s, history.windows[0].ended_s = 0.2, 0.21
+    history.ops = [
+        op(
+            number,
+            "book",
+            0.5 * number,
+            201,
+            key="k1",
+            reservation_id=f"r{number}",
+            booking_id=name,
+        )
+        for number, name in enumerate(("b1", "b2"))
+    ]
+    assert "once" in {found.partition(":")[0] for found in violations(history)}
+
+
 def test_a_cart_may_hold_what_it_gives_back() -> None:
     """Until a refused cart is answered, it may have held its other slots, and no longer."""
     cart = {"cart": True, "duration_s": 3, "done_s": 1.0}
