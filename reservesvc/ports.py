@@ -6,7 +6,7 @@ changes something, `OutcomeUnknownError` (it may have been).
 
 import asyncio
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
 
@@ -17,6 +17,7 @@ from reservesvc.domain.outcomes import (
     Busy,
     Changed,
     Cold,
+    Deleted,
     Ended,
     Extended,
     ExtensionLimit,
@@ -259,6 +260,20 @@ class BookingStore(Protocol):
 
     async def rescheduled_by_key(self, digest: str) -> tuple[Booking, str] | None:
         """Return the booking an Idempotency-Key rescheduled, and the fingerprint it came with."""
+        ...
+
+    async def set_meta(self, booking_id: str, meta: dict[str, Any]) -> Changed | NotFound:
+        """Replace what the booking has as meta."""
+        ...
+
+    async def delete_booking(
+        self, booking: Booking, fence: int | None
+    ) -> Deleted | FenceMoved | NotFound | NotOpen:
+        """Delete the booking, as it was read; `fence` is None for one that keeps no slot.
+
+        `NotOpen` where another state or entry was given to it meanwhile (with no open actions
+        filled in).
+        """
         ...
 
     async def booking(self, booking_id: str) -> Booking | None:

@@ -12,12 +12,13 @@ from reservesvc.api.idempotency import REPLAYED
 from reservesvc.api.replies import Reply
 from reservesvc.api.reservations import identify
 from reservesvc.domain.booking import Booking
-from reservesvc.domain.outcomes import Booked, Changed, Invalid, NotFound, Rescheduled
+from reservesvc.domain.outcomes import Booked, Changed, Deleted, Invalid, NotFound, Rescheduled
 from reservesvc.domain.project import Resource, unregistered
-from reservesvc.domain.wish import Wish
+from reservesvc.domain.wish import REQUIRED, Wish
 from reservesvc.errors import UnavailableError
 from reservesvc.flow import act as flow_act
 from reservesvc.flow import book as flow_book
+from reservesvc.flow import delete as flow_delete
 from reservesvc.flow import reschedule as flow_reschedule
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -63,6 +64,26 @@ async def act(call: Call) -> Reply:
         call.outcome = outcome.booking.state
         return await _reply(call, outcome.booking)
     return call.refuse(outcome)
+
+
+async def update(call: Call) -> Reply:
+    """Replace a booking's meta."""
+    body, errors = await call.decode(schemas.UPDATE)
+    if body.meta is None or errors:
+        errors.setdefault("meta", [f"meta {REQUIRED}"])
+        return call.refuse(Invalid(errors=errors))
+    booking_id = _booking_id(call)
+    outcome = await call.stores.bookings.set_meta(booking_id, body.meta) if booking_id else None
+    if not isinstance(outcome, Changed):
+        return call.refuse(outcome or _not_found(call))
+    return await _reply(call, outcome.booking)
+
+
+async def delete(call: Call) -> Reply:
+    """Delete a booking that is over."""
+    booking_id = _booking_id(call)
+    outcome = await flow_delete.delete(call.stores, booking_id) if booking_id else _not_found(call)
+    return replies.no_content() if isinstance(outcome, Deleted) else call.refuse(outcome)
 
 
 async def reschedule(call: Call) -> Reply:

@@ -78,6 +78,9 @@ PROBLEMS = {
     "action_not_allowed": Kind(
         422, "Action not allowed", "The action is not open in the booking's state."
     ),
+    "booking_not_final": Kind(
+        422, "Booking not final", "Only a booking that is over can be deleted; end it first."
+    ),
     "internal_error": Kind(500, "Internal error", "The service failed; its log says why."),
     "unavailable": Kind(
         503,

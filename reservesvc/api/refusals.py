@@ -24,6 +24,7 @@ from reservesvc.domain.outcomes import (
     Invalid,
     KeyReused,
     Mismatch,
+    NotFinal,
     NotFound,
     NotOpen,
     Past,
@@ -42,6 +43,7 @@ Refusal = (
     | ExtensionLimit
     | Mismatch
     | NotOpen
+    | NotFinal
     | NotFound
     | CartRefused
     | CartEnded
@@ -73,6 +75,8 @@ def of_outcome(outcome: Refusal) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return _mismatch(outcome)
         case NotOpen():
             return _not_open(outcome)
+        case NotFinal():
+            return _not_final(outcome)
         case NotFound():
             return _not_found(outcome)
         case CartRefused():
@@ -229,6 +233,16 @@ def _not_open(outcome: NotOpen) -> Problem:
     return Problem(
         code="action_not_allowed",
         detail=f"The action is not open in state {state}; {choice}.",
+        extras={"state": state, "possible_actions": actions},
+    )
+
+
+def _not_final(outcome: NotFinal) -> Problem:
+    state, actions = outcome.booking.state, list(outcome.ending_actions)
+    return Problem(
+        code="booking_not_final",
+        detail=f"A booking in state {state} is not over; end it first, with one of: "
+        f"{', '.join(actions)}.",
         extras={"state": state, "possible_actions": actions},
     )
 

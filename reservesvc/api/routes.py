@@ -32,6 +32,8 @@ ROUTES = (
     Route("POST", "/v2/bookings", bookings.book, "widget", "book"),
     Route("GET", "/v2/bookings", bookings.find, "service", "find_bookings"),
     Route("GET", "/v2/bookings/{booking_id}", bookings.read, "service", "read_booking"),
+    Route("PUT", "/v2/bookings/{booking_id}", bookings.update, "service", "update_booking"),
+    Route("DELETE", "/v2/bookings/{booking_id}", bookings.delete, "service", "delete_booking"),
     Route(
         "POST",
         "/v2/bookings/{booking_id}/reschedule",

@@ -72,6 +72,12 @@ class RescheduleBody(Struct, kw_only=True):
     resource_id: str | None = None
 
 
+class UpdateBody(Struct, kw_only=True):
+    """`PUT /v2/bookings/{id}`."""
+
+    meta: dict[str, Any] | None = None
+
+
 class ExtendBody(Struct, kw_only=True):
     """`PUT /v2/bookings/reserve/extend`."""
 
@@ -141,6 +147,7 @@ class ResourceBody(Struct, kw_only=True):
 RESERVE = Decoder(ReserveBody)
 BOOK = Decoder(BookBody)
 RESCHEDULE = Decoder(RescheduleBody)
+UPDATE = Decoder(UpdateBody)
 EXTEND = Decoder(ExtendBody)
 AVAILABILITY = Decoder(AvailabilityBody)
 PROJECT = Decoder(ProjectBody)

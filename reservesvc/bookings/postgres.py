@@ -6,10 +6,11 @@ means is `postgres_database`'s.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 from reservesvc.bookings import (
     postgres_bookings,
+    postgres_changes,
     postgres_keys,
     postgres_projects,
     postgres_reschedule,
@@ -25,6 +26,7 @@ from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
+    Deleted,
     FenceMoved,
     KeyReused,
     NotFound,
@@ -189,6 +191,18 @@ class PostgresBookingStore:
     async def rescheduled_by_key(self, digest: str) -> tuple[Booking, str] | None:
         """Return the booking an Idempotency-Key rescheduled, and its fingerprint."""
         return await self._database.read(partial(postgres_reschedule.by_key, digest=digest))
+
+    async def set_meta(self, booking_id: str, meta: dict[str, Any]) -> Changed | NotFound:
+        """Replace what the booking has as meta."""
+        work = partial(postgres_changes.set_meta, booking_id=booking_id, meta=meta)
+        return await self._database.write(work)
+
+    async def delete_booking(
+        self, booking: Booking, fence: int | None
+    ) -> Deleted | FenceMoved | NotFound | NotOpen:
+        """Delete the booking, as it was read."""
+        work = partial(postgres_changes.delete, booking=booking, fence=fence)
+        return await self._database.write(work)
 
     async def booking(self, booking_id: str) -> Booking | None:
         """Return the booking."""

@@ -8,10 +8,11 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from reservesvc.bookings import (
     sqlite_bookings,
+    sqlite_changes,
     sqlite_keys,
     sqlite_projects,
     sqlite_reschedule,
@@ -26,6 +27,7 @@ from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
+    Deleted,
     FenceMoved,
     KeyReused,
     NotFound,
@@ -172,6 +174,18 @@ class SqliteBookingStore:
     async def rescheduled_by_key(self, digest: str) -> tuple[Booking, str] | None:
         """Return the booking an Idempotency-Key rescheduled, and its fingerprint."""
         return await self._database.read(partial(sqlite_reschedule.by_key, digest=digest))
+
+    async def set_meta(self, booking_id: str, meta: dict[str, Any]) -> Changed | NotFound:
+        """Replace what the booking has as meta."""
+        work = partial(sqlite_changes.set_meta, booking_id=booking_id, meta=meta)
+        return await self._database.write(work)
+
+    async def delete_booking(
+        self, booking: Booking, fence: int | None
+    ) -> Deleted | FenceMoved | NotFound | NotOpen:
+        """Delete the booking, as it was read."""
+        work = partial(sqlite_changes.delete, booking=booking, fence=fence)
+        return await self._database.write(work)
 
     async def booking(self, booking_id: str) -> Booking | None:
         """Return the booking."""

@@ -174,6 +174,18 @@ class Overtaken(Outcome, frozen=True):
     """What was to be replaced is not as it was read: somebody changed it meanwhile."""
 
 
+class NotFinal(Outcome, frozen=True, kw_only=True):
+    """Something can still come of the booking; only one that is over can be deleted."""
+
+    booking: Booking
+    ending_actions: tuple[str, ...]
+    """the actions after which it is over"""
+
+
+class Deleted(Outcome, frozen=True, kw_only=True):
+    """The booking is no more."""
+
+
 class NotFound(Outcome, frozen=True, kw_only=True):
     """There is nothing with this id."""
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from reservesvc.api.call import Route
 from reservesvc.api.routes import ROUTES
 from tests.api.client import BOOK, RESERVE
-from tests.api.stubs import BOOKING_ID, PROJECT_ID, RESERVATION_ID
+from tests.api.stubs import BOOKING_ID, CANCELLED_ID, PROJECT_ID, RESERVATION_ID
 from tests.builders import ROOM
 
 
@@ -24,6 +24,7 @@ _BODIES: dict[str, object] = {
     "book": BOOK,
     "availability": {"resources": [ROOM]},
     "reschedule": {"start": "2026-12-01T14:00:00Z", "end": "2026-12-01T15:00:00Z"},
+    "update_booking": {"meta": {"table": 7}},
     "create_project": {"name": "Salon"},
     "update_project": {"name": "Salon"},
     "add_project_resource": {"resource_id": ROOM},
@@ -39,12 +40,15 @@ _PARTS = {
     "action": "cancel",
     "slug": "salon",
 }
+_PARTS_OF = {"delete_booking": {"booking_id": CANCELLED_ID}}
 _QUERIES = {"live": f"?resource_id={ROOM}"}
 
 
 def to(route: Route) -> Request:
     """Return the ordinary request to `route`."""
-    path = route.path.format_map(_PARTS) + _QUERIES.get(route.name, "")
+    path = route.path.format_map(_PARTS | _PARTS_OF.get(route.name, {})) + _QUERIES.get(
+        route.name, ""
+    )
     return Request(route.method, path, _BODIES.get(route.name))
 
 

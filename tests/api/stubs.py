@@ -14,6 +14,7 @@ from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
+    Deleted,
     Extended,
     Live,
     Pending,
@@ -31,6 +32,7 @@ from tests.builders import ROOM, a_booking, a_claim, at
 NOW_MS = at(0)
 DONE = True
 RESERVATION_ID = f"{ROOM}.01JD0000000000000000000000"
+CANCELLED_ID = "c4ce11ed-8f5e-4f5e-9d58-3a5a5f0d3c11"
 BOOKING_ID = "0b5b0c6e-8f5e-4f5e-9d58-3a5a5f0d3c11"
 PROJECT_ID = "5a1f4b9c-15ab-4c8a-92b5-1f4d1b8a7e10"
 
@@ -204,9 +206,19 @@ class StubBookings(Scripted):
         """Find none."""
         return await self._say("rescheduled_by_key", None, digest)
 
+    async def set_meta(self, booking_id: str, meta: dict[str, Any]) -> Any:
+        """Set it."""
+        changed = Changed(booking=a_booking(id=booking_id, meta=meta))
+        return await self._say("set_meta", changed, booking_id, meta)
+
+    async def delete_booking(self, booking: Booking, fence: int | None) -> Any:
+        """Delete it."""
+        return await self._say("delete_booking", Deleted(), booking, fence)
+
     async def booking(self, booking_id: str) -> Any:
-        """Find it."""
-        return await self._say("booking", a_booking(id=booking_id), booking_id)
+        """Find it; one of them is cancelled."""
+        state = "cancelled" if booking_id == CANCELLED_ID else "confirmed"
+        return await self._say("booking", a_booking(id=booking_id, state=state), booking_id)
 
     async def booking_by_reservation(self, reservation_id: str) -> Any:
         """Find none."""

@@ -22,6 +22,7 @@ from reservesvc.domain.outcomes import (
     KeyReused,
     Live,
     Mismatch,
+    NotFinal,
     NotFound,
     NotOpen,
     Outcome,
@@ -52,6 +53,7 @@ REFUSALS: dict[type[Outcome], Refusal] = {
     ExtensionLimit: ExtensionLimit(latest_ms=at(0)),
     Mismatch: Mismatch(fields=("start", "end")),
     NotOpen: NotOpen(booking=a_booking(), open_actions=("cancel",)),
+    NotFinal: NotFinal(booking=a_booking(), ending_actions=("cancel",)),
     NotFound: NotFound(model="Booking", id="b"),
     CartRefused: CartRefused(place=2, outcome=Taken(by="booked")),
     CartEnded: CartEnded(is_begun=False),
@@ -65,6 +67,7 @@ HOPED_FOR = {
     "Booked",
     "Changed",
     "Rescheduled",
+    "Deleted",
 }
 WITHIN_THE_FLOW = {"Busy", "Cold", "ReplayedEnded", "Pending", "FenceMoved", "Overtaken"}
 
@@ -150,6 +153,9 @@ CASES = {
     "reservation_mismatch": _posting("/v2/bookings", HAND_OFF | {"resource_id": "room-2"}),
     "action_not_allowed": Case(
         ordinary.Request("PUT", f"{ordinary.named('read_booking').path}/fly")
+    ),
+    "booking_not_final": Case(
+        ordinary.Request("DELETE", ordinary.named("read_booking").path),
     ),
     "internal_error": _reserving(RuntimeError("no secret leaves")),
     "unavailable": _reserving(UnavailableError("redis", "Redis does not answer.")),

@@ -1,0 +1,42 @@
+"""What happens to a booking beside its life along the graph: new meta, its end as a record."""
+
+from typing import Any
+
+from reservesvc.bookings.postgres_bookings import _LOCK_BOOKING, _locked_fence, by_id
+from reservesvc.bookings.postgres_reschedule import KIND
+from reservesvc.bookings.postgres_rows import NOW_MS, one
+from reservesvc.bookings.postgres_transaction import Session
+from reservesvc.bookings.rows import booking_of, to_json
+from reservesvc.domain.booking import Booking
+from reservesvc.domain.outcomes import Changed, Deleted, FenceMoved, NotFound, NotOpen
+
+_SET_META = f"UPDATE bookings SET meta = $2, updated_ms = {NOW_MS} WHERE id = $1"  # noqa: S608 - ours
+_DELETE = "DELETE FROM bookings WHERE id = $1"
+_FORGET_KEYS = "DELETE FROM idempotency_keys WHERE kind = $1 AND id = $2"
+
+
+async def set_meta(session: Session, booking_id: str, meta: dict[str, Any]) -> Changed | NotFound:
+    """Replace what the booking has as meta."""
+    await session.execute(_SET_META, booking_id, to_json(meta))
+    booking = await by_id(session, booking_id)
+    return Changed(booking=booking) if booking else NotFound(model="Booking", id=booking_id)
+
+
+async def delete(
+    session: Session, booking: Booking, fence: int | None
+) -> Deleted | FenceMoved | NotFound | NotOpen:
+    """Delete the booking as it was read."""
+    current_fence = fence
+    if fence is not None:
+        current_fence, _ = await _locked_fence(session, booking.resource_id)
+    row = await one(session, _LOCK_BOOKING, booking.id)
+    if row is None:
+        return NotFound(model="Booking", id=booking.id)
+    current = booking_of(row)
+    if (current.state, current.entry_id) != (booking.state, booking.entry_id):
+        return NotOpen(booking=current, open_actions=())
+    if current_fence != fence:
+        return FenceMoved()
+    await session.execute(_FORGET_KEYS, KIND, booking.id)
+    await session.execute(_DELETE, booking.id)
+    return Deleted()

@@ -1,0 +1,89 @@
+"""delete: take a booking that is over out of the booking store."""
+
+from msgspec import Struct
+
+from reservesvc.domain.booking import Booking
+from reservesvc.domain.graphs import GRAPHS
+from reservesvc.domain.outcomes import (
+    Cold,
+    Deleted,
+    FenceMoved,
+    NotFinal,
+    NotFound,
+    NotOpen,
+    Pending,
+)
+from reservesvc.flow.fenced import fenced
+from reservesvc.flow.resync import ATTEMPTS, kept_cold
+from reservesvc.flow.settle import settle
+from reservesvc.ports import Stores
+
+
+class _Unindexed(Struct, frozen=True):
+    """The booking ended so long ago that a warm index need not have it."""
+
+
+async def delete(stores: Stores, booking_id: str) -> Deleted | NotFinal | NotFound:
+    """Delete the booking; a slot that it still kept, as a completed one does, is free at once.
+
+    Raises:
+        UnavailableError: nothing was changed.
+        OutcomeUnknownError: reading the booking tells.
+
+    """
+    for _ in range(ATTEMPTS):
+        booking = await stores.bookings.booking(booking_id)
+        if booking is None:
+            return NotFound(model="Booking", id=booking_id)
+        if _open_actions(booking):
+            return NotFinal(booking=booking, ending_actions=_ending_actions(booking))
+        outcome = await _delete(stores, booking)
+        if isinstance(outcome, Deleted | NotFound):
+            return outcome
+        # Somebody else changed the booking meanwhile: look again.
+    raise kept_cold(booking_id)
+
+
+def _ending_actions(booking: Booking) -> tuple[str, ...]:
+    """Return the actions after which nothing is left to come."""
+    graph = GRAPHS[booking.graph]
+    ways = {action: graph.next_state(booking.state, action) for action in _open_actions(booking)}
+    return tuple(
+        action for action, state in ways.items() if state and not graph.open_actions(state)
+    )
+
+
+def _open_actions(booking: Booking) -> list[str]:
+    return GRAPHS[booking.graph].open_actions(booking.state)
+
+
+async def _delete(stores: Stores, booking: Booking) -> Deleted | NotFound | NotOpen | FenceMoved:
+    """Delete the booking; with its entry unsettled where it has one."""
+    if not booking.blocks:
+        return await stores.bookings.delete_booking(booking, None)
+
+    async def unsettle() -> Pending | Cold | _Unindexed:
+        pending = await stores.reservations.unsettle_booking(booking.entry)
+        if isinstance(pending, Cold) and await _is_too_old(stores, booking):
+            return _Unindexed()
+        return pending
+
+    async def decide(pending: Pending) -> Deleted | FenceMoved | NotFound | NotOpen:
+        decision = await stores.bookings.delete_booking(booking, pending.fence)
+        if not isinstance(decision, FenceMoved):
+            current = decision.booking if isinstance(decision, NotOpen) else None
+            await settle(stores, booking.entry, pending, current)
+        return decision
+
+    outcome: Deleted | NotFound | NotOpen | _Unindexed = await fenced(
+        stores, booking.resource_id, unsettle, decide
+    )
+    if isinstance(outcome, _Unindexed):
+        return await stores.bookings.delete_booking(booking, None)
+    return outcome
+
+
+async def _is_too_old(stores: Stores, booking: Booking) -> bool:
+    """Tell whether the booking ended longer ago than the index, which is warm, reaches back."""
+    index = await stores.reservations.index(booking.resource_id)
+    return not isinstance(index, Cold) and booking.end_ms <= index.since_ms
