@@ -11,13 +11,12 @@ import pytest
 
 from tests.e2e.chromium import Page
 from tests.e2e.conftest import ADMIN, WIDGET
+from tests.e2e.ordinary import ELEVEN, NOON, TEN, TEXTS, slot
 from tests.e2e.sdk import Sdk
 from tests.e2e.site import Site
 from tests.faults.process import ServerProcess
 
-_TEN, _ELEVEN = "2030-06-03T10:00:00.000Z", "2030-06-03T11:00:00.000Z"
-_MORNING = {"from": "2030-06-03T10:00:00Z", "to": "2030-06-03T12:00:00Z", "length": "1 hour"}
-_TEXTS = {"what": "Haircut", "where": "Main street 1", "description": "Short, please"}
+_MORNING = {"from": TEN, "to": NOON, "length": "1 hour"}
 _SLOT = ".fc-event"
 _FORM = "document.querySelector('.bookingjs-bookpage.show') !== null"
 _BOOK = ".bookingjs-form-button"
@@ -75,7 +74,7 @@ async def test_a_slot_is_picked_and_booked(
     await page.seen(_BOOKED)
     assert "ada@example.com" in await page.text(".bookingjs-form-success-message")
     (booking,) = bookings(sdk, room)
-    assert (booking["event"]["start"], booking["event"]["end"]) == (_TEN, _ELEVEN)
+    assert (booking["event"]["start"], booking["event"]["end"]) == (TEN, ELEVEN)
     assert booking["event"]["what"] == "Meeting with Ada"
     assert booking["customers"][0]["timezone"] == "Europe/Berlin"
     assert "OPTIONS" in {request["method"] for request in page.requests(server.url)}
@@ -88,7 +87,7 @@ async def test_a_project_is_all_that_a_page_names(
 ) -> None:
     """With a project: resources, slots, texts and looks are those the operator gave it."""
     looks = {"availability_view": "listing", "time_date_format": "24h-dmy-mon"}
-    project = {"name": f"Salon {room}", "booking": _TEXTS, "resources": [room], "ui": looks}
+    project = {"name": f"Salon {room}", "booking": TEXTS, "resources": [room], "ui": looks}
     made = sdk("createProject", project | {"availability": _MORNING}, key=ADMIN).data
     wanted = {name: value for name, value in config(server).items() if name != "availability"}
     await open_form(page, site, json.dumps(wanted | {key: made[field]}))
@@ -96,8 +95,8 @@ async def test_a_project_is_all_that_a_page_names(
     await send_form(page)
     await page.seen(_BOOKED)
     (booking,) = bookings(sdk, room)
-    assert (booking["project_id"], booking["event"]["start"]) == (made["id"], _TEN)
-    assert booking["event"] == booking["event"] | _TEXTS
+    assert (booking["project_id"], booking["event"]["start"]) == (made["id"], TEN)
+    assert booking["event"] == booking["event"] | TEXTS
     assert page.complaints() == []
 
 
@@ -116,7 +115,7 @@ async def test_the_customer_picks_another_time_zone(
     assert await page.text(".bookingjs-bookpage-time") == "06:00am - 07:00am"
     await send_form(page)
     await page.seen(_BOOKED)
-    assert [booking["event"]["start"] for booking in bookings(sdk, room)] == [_TEN]
+    assert [booking["event"]["start"] for booking in bookings(sdk, room)] == [TEN]
 
 
 async def test_a_page_holds_the_slot_and_hands_it_off(
@@ -126,12 +125,12 @@ async def test_a_page_holds_the_slot_and_hands_it_off(
     wanted = json.dumps(config(server, resources=[room], callbacks={"showBookingPage": "HOLD"}))
     await open_form(page, site, wanted.replace('"HOLD"', _HOLD))
     held = await page.seen("window.held")
-    meanwhile = sdk("reserveBooking", {"resource_id": room, "start": _TEN, "end": _ELEVEN} | _TEXTS)
+    meanwhile = sdk("reserveBooking", slot(room))
     assert (meanwhile.rejected, meanwhile.status) == (True, 409)
     await send_form(page)
     await page.seen(_BOOKED)
     (booking,) = bookings(sdk, room)
-    assert (booking["reservation_id"], booking["event"]["start"]) == (held, _TEN)
+    assert (booking["reservation_id"], booking["event"]["start"]) == (held, TEN)
     assert page.complaints() == []
 
 
@@ -140,8 +139,7 @@ async def test_somebody_else_was_quicker(
 ) -> None:
     """A slot reserved after it was offered: the widget shows its error box with our sentence."""
     await open_form(page, site, json.dumps(config(server, resources=[room])))
-    taken = {"resource_id": room, "start": _TEN, "end": _ELEVEN, "duration": 300} | _TEXTS
-    assert sdk("reserveBooking", taken).status == 201
+    assert sdk("reserveBooking", slot(room, duration=300)).status == 201
     await send_form(page)
     shown = await page.text(".bookingjs-error-text-context")
     assert "The slot is reserved; choose another one, or try again in" in shown
@@ -152,8 +150,7 @@ async def test_what_is_held_is_not_offered(
     page: Page, site: Site, server: ServerProcess, sdk: Sdk, room: str
 ) -> None:
     """A slot that somebody holds is not on the calendar; its neighbour is."""
-    taken = {"resource_id": room, "start": _TEN, "end": _ELEVEN, "duration": 300} | _TEXTS
-    assert sdk("reserveBooking", taken).status == 201
+    assert sdk("reserveBooking", slot(room, duration=300)).status == 201
     await open_form(page, site, json.dumps(config(server, resources=[room])))
     assert await page.text(".bookingjs-bookpage-time") == "01:00pm - 02:00pm"
 
