@@ -21,6 +21,7 @@ from reservesvc.bookings import (
 )
 from reservesvc.bookings.postgres_database import Database, Patience
 from reservesvc.bookings.postgres_errors import DEPENDENCY
+from reservesvc.bookings.postgres_together import Sent, Together
 from reservesvc.domain.booking import Booking, BookingQuery
 from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import (
@@ -56,6 +57,7 @@ class PostgresBookingStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._together = Together(database.act_once, database.patience.call_s / 2)
 
     @classmethod
     async def open(
@@ -153,12 +155,19 @@ class PostgresBookingStore:
         self, booking: Booking, fence: int, idempotency: Idempotency | None
     ) -> Booked | FenceMoved | Taken | KeyReused:
         """Insert the booking under the fence."""
-        return await self._database.act(
-            lambda session: postgres_bookings.book(session, booking, fence, idempotency),
-            again=lambda session: postgres_bookings.book(
-                session, booking, fence, idempotency, is_again=True
-            ),
+        until_s = self._database.until_s()
+        first = partial(
+            postgres_bookings.book, booking=booking, fence=fence, idempotency=idempotency
         )
+        again = partial(first, is_again=True)
+        # Not with a key: who waits for another's use of it must have no other resource locked.
+        if idempotency is None:
+            answer = await self._together.book(booking, fence)
+            if not isinstance(answer, Sent):
+                return answer
+            if answer is Sent.AGAIN:
+                return await self._database.resolve(again, until_s)
+        return await self._database.act(first, again, until_s)
 
     async def change_state(
         self, booking: Booking, state: str, fence: int | None, now_ms: int | None

@@ -34,7 +34,8 @@ from reservesvc.ports import Idempotency, Snapshot, SnapshotBooking
 _COLUMNS = ", ".join(BOOKING_COLUMNS)
 _SELECT = f"SELECT {_COLUMNS} FROM bookings WHERE "  # noqa: S608 - our own column names
 _TAKES = (*BOOKING_COLUMNS, "blocks", "key_digest", "key_fingerprint", "fence", "is_again")
-_BOOK = f"SELECT book({', '.join(f'{name} => ${n}' for n, name in enumerate(_TAKES, 1))})"
+_VALUES = ", ".join(f"{name} => ${number}" for number, name in enumerate(_TAKES, 1))
+_BOOK = f"SELECT book({_VALUES}, is_together => false)"
 _REFUSED: dict[str, FenceMoved | KeyReused | Taken] = {
     "fence_moved": FenceMoved(),
     "key_reused": KeyReused(),

@@ -96,7 +96,7 @@ class Database:
     ) -> None:
         self._url = url
         self._pool_max = pool_max
-        self._patience = patience
+        self.patience = patience
         self._observe = observe
         self._pool: asyncpg.Pool[Record] | None = None
 
@@ -114,7 +114,7 @@ class Database:
                     self._url,
                     min_size=1,
                     max_size=self._pool_max,
-                    server_settings=self._patience.server_settings(),
+                    server_settings=self.patience.server_settings(),
                     # No statement here leaves anything behind in a session, so that asyncpg's
                     # own clean-up would be a round trip for nothing.
                     reset=_leave,
@@ -146,22 +146,44 @@ class Database:
             OutcomeUnknownError: `work` may have been done.
 
         """
-        return await self._changed(transaction.write, work, again)
+        return await self._changed(transaction.write, work, again, self.until_s())
 
-    async def act(self, work: Work[T], again: Work[T]) -> T:
+    async def act(self, work: Work[T], again: Work[T], until_s: float) -> T:
         """Run `work`, whose one changing statement is a transaction of its own.
 
         Args:
             work: what to do.
             again: what to do on another connection where its answer was lost; what it finds
                 is the answer, even if `work` arrives after it.
+            until_s: when to give up, on the event loop's clock.
 
         Raises:
             UnavailableError: nothing was changed.
             OutcomeUnknownError: `work` may have been done.
 
         """
-        return await self._changed(transaction.act, work, again)
+        return await self._changed(transaction.act, work, again, until_s)
+
+    async def act_once(self, work: Work[T], until_s: float) -> T:
+        """Run `work` as `act` does, and leave it to the caller to look.
+
+        Raises:
+            UnavailableError: nothing was changed.
+            OutcomeUnknownError: `work` may have been done.
+
+        """
+        with self._observed():
+            return await self._once(transaction.act, work, until_s)
+
+    async def resolve(self, again: Work[T], until_s: float) -> T:
+        """Run what `act` would run where the answer was lost.
+
+        Raises:
+            OutcomeUnknownError: it could not be run, and so nobody knows.
+
+        """
+        with self._observed():
+            return await self._resolved(transaction.act, again, until_s)
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` in a transaction that sees one state of the database.
@@ -171,7 +193,7 @@ class Database:
 
         """
         with self._observed():
-            until_s = self._until_s()
+            until_s = self.until_s()
             async with self._session(until_s) as session:
                 return await transaction.read(session, work, until_s)
 
@@ -183,28 +205,25 @@ class Database:
 
         """
         with self._observed():
-            until_s = self._until_s()
+            until_s = self.until_s()
             async with self._session(until_s) as session:
                 return await transaction.look(session, work, until_s)
 
-    async def _changed(self, run: Run, work: Work[T], again: Work[T] | None) -> T:
+    async def _changed(self, run: Run, work: Work[T], again: Work[T] | None, until_s: float) -> T:
         with self._observed():
             now_s = asyncio.get_running_loop().time()
-            until_s = now_s + self._patience.call_s
             if again is None:
                 return await self._tried(run, work, until_s)
             try:
                 return await self._tried(run, work, (now_s + until_s) / 2)
-            except OutcomeUnknownError as unknown:
-                return await self._resolved(run, again, until_s, unknown)
+            except OutcomeUnknownError:
+                return await self._resolved(run, again, until_s)
 
-    async def _resolved(
-        self, run: Run, again: Work[T], until_s: float, unknown: OutcomeUnknownError
-    ) -> T:
+    async def _resolved(self, run: Run, again: Work[T], until_s: float) -> T:
         try:
             return await self._tried(run, again, until_s)
-        except UnavailableError:
-            raise unknown from None
+        except UnavailableError as error:
+            raise OutcomeUnknownError(error.dependency, error.detail) from error
 
     async def _tried(self, run: Run, work: Work[T], until_s: float) -> T:
         for _ in range(ATTEMPTS - 1):
@@ -233,7 +252,7 @@ class Database:
     async def _acquired(
         self, pool: "asyncpg.Pool[Record]", until_s: float
     ) -> "PoolConnectionProxy[Record]":
-        acquire_until_s = asyncio.get_running_loop().time() + self._patience.acquire_s
+        acquire_until_s = asyncio.get_running_loop().time() + self.patience.acquire_s
         try:
             async with asyncio.timeout_at(min(until_s, acquire_until_s)):
                 return await pool.acquire()
@@ -242,8 +261,9 @@ class Database:
             detail = _EXHAUSTED if is_exhausted else sentence(error)
             raise UnavailableError(DEPENDENCY, detail) from error
 
-    def _until_s(self) -> float:
-        return asyncio.get_running_loop().time() + self._patience.call_s
+    def until_s(self) -> float:
+        """Return when a call that begins now has to end, on the event loop's clock."""
+        return asyncio.get_running_loop().time() + self.patience.call_s
 
     @contextmanager
     def _observed(self) -> Iterator[None]:

@@ -14,7 +14,8 @@ from reservesvc.domain.entry import Entry
 _FIELDS = Booking.__struct_fields__
 # `where` is a keyword of SQL; a column of that name would have to be quoted everywhere.
 _RENAMED = {"where": "place"}
-_JSON_FIELDS = ("customers", "meta", "participants", "settings")
+JSON_FIELDS = ("customers", "meta", "participants", "settings")
+"""Fields that are JSON in a column"""
 
 BOOKING_COLUMNS = tuple(_RENAMED.get(name, name) for name in _FIELDS)
 """The columns that hold a booking's fields, in the order of the fields"""
@@ -28,14 +29,14 @@ def to_json(value: Any) -> str:  # noqa: ANN401 - whatever msgspec can encode
 def booking_values(booking: Booking) -> list[Any]:
     """Return the values of `BOOKING_COLUMNS` for `booking`."""
     values = msgspec.structs.asdict(booking)
-    values.update({name: to_json(values[name]) for name in _JSON_FIELDS})
+    values.update({name: to_json(values[name]) for name in JSON_FIELDS})
     return [values[name] for name in _FIELDS]
 
 
 def booking_of(row: Sequence[Any]) -> Booking:
     """Return the booking whose `BOOKING_COLUMNS` are `row`."""
     values = dict(zip(_FIELDS, row, strict=True))
-    values.update({name: msgspec.json.decode(values[name]) for name in _JSON_FIELDS})
+    values.update({name: msgspec.json.decode(values[name]) for name in JSON_FIELDS})
     values["double"] = bool(values["double"])  # SQLite has only numbers
     return Booking(**values)
 

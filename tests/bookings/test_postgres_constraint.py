@@ -8,6 +8,7 @@ import pytest
 
 from reservesvc.bookings import postgres_bookings
 from reservesvc.bookings.postgres import PostgresBookingStore
+from reservesvc.bookings.postgres_together import Sent, Together
 from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_values
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import Booked, KeyReused, Taken
@@ -24,6 +25,16 @@ INSERT = f"""
     VALUES ({", ".join(f"${n + 1}" for n in range(len(INSERTED)))})
     ON CONFLICT DO NOTHING RETURNING id
 """  # noqa: S608 - our own column names
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each booking have a statement of its own; test_postgres_together.py has the others."""
+
+    async def book(*_: object) -> Sent:
+        return Sent.ALONE
+
+    monkeypatch.setattr(Together, "book", book)
 
 
 @pytest.fixture
@@ -71,7 +82,7 @@ async def test_without_the_lock_the_constraint_holds(
     store: PostgresBookingStore, databases: Databases, database: str
 ) -> None:
     """`book` that locks nothing books a slot once; who lost is told that it is taken."""
-    await altered(databases, database, "book", "FOR UPDATE", "")
+    await altered(databases, database, "book", "book.resource_id FOR UPDATE", "book.resource_id")
     await store.book(at(600, 660), 0, None)
     answers = await asyncio.gather(*(store.book(booking(), 0, None) for _ in range(30)))
     assert sum(isinstance(answer, Booked) for answer in answers) == 1
@@ -90,7 +101,9 @@ async def test_the_lock_is_what_counts_above_one(
     """Capacity 3 has no constraint behind it: without the lock, the count alone lets more in."""
     await store.create_resource(resource("room-1", capacity=3), None)
     await store.book(at(600, 660), 0, None)
-    await altered(databases, database, "book", "FOR UPDATE", locks)
+    await altered(
+        databases, database, "book", "book.resource_id FOR UPDATE", f"book.resource_id {locks}"
+    )
     async with gate(databases, database) as keeper:
         booking_all = asyncio.gather(*(store.book(booking(), 0, None) for _ in range(5)))
         await until_waiting(databases, database, at_once)

@@ -14,6 +14,7 @@ from reservesvc.bookings import postgres_bookings, postgres_database, postgres_t
 from reservesvc.bookings.postgres import PostgresBookingStore
 from reservesvc.bookings.postgres_database import ATTEMPTS, Patience
 from reservesvc.bookings.postgres_errors import sentence
+from reservesvc.bookings.postgres_together import Sent, Together
 from reservesvc.bookings.postgres_transaction import Session, Work
 from reservesvc.domain.booking import BookingQuery
 from reservesvc.domain.outcomes import Booked, Changed, FenceMoved, Taken
@@ -39,6 +40,16 @@ END_WAITING = (
 LOCK_ROOM = "SELECT FROM resource_fences WHERE resource_id = 'room-1' FOR UPDATE"
 
 Opening = Callable[..., Awaitable[PostgresBookingStore]]
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each booking have a statement of its own; test_postgres_together.py has the others."""
+
+    async def book(*_: object) -> Sent:
+        return Sent.ALONE
+
+    monkeypatch.setattr(Together, "book", book)
 
 
 @pytest.fixture
@@ -249,10 +260,10 @@ async def test_looking_may_find_that_another_was_faster(
     lost, faster = booking(), booking()
     book = postgres_bookings.book
 
-    async def after_another(*arguments: Any, is_again: bool = False) -> object:
-        if is_again:
+    async def after_another(session: Session, **given: Any) -> object:
+        if given.get("is_again") and given["booking"] == lost:
             await other.book(faster, 0, None)
-        return await book(*arguments, is_again=is_again)
+        return await book(session, **given)
 
     monkeypatch.setattr(postgres_bookings, "book", after_another)
     before_booking(monkeypatch, proxy.reset)

@@ -14,7 +14,7 @@ CREATE FUNCTION fits(
     resource_id text,
     start_ms bigint,
     end_ms bigint,
-    quantity integer,
+    quantity bigint,
     capacity integer,
     -- how far before the slot a booking that reaches into it can start
     longest_ms bigint
@@ -55,6 +55,7 @@ $$;
 --   fence_moved  the resource's fence is another
 --   taken        it does not fit
 --   refused      another rule than the capacity keeps it out, as an id used twice
+--   alone        it would have to wait for others, or is the resource's first
 --   booked       it is inserted
 -- Whether it is a repeat is asked last, where there is a reason: the unique columns let none in.
 CREATE FUNCTION book(
@@ -67,7 +68,7 @@ CREATE FUNCTION book(
     state text,
     start_ms bigint,
     end_ms bigint,
-    quantity integer,
+    quantity bigint,
     what text,
     place text,
     description text,
@@ -85,7 +86,9 @@ CREATE FUNCTION book(
     fence bigint,
     -- An earlier attempt got no answer and may still be on its way. It must not be carried out
     -- after this one was refused, so a refusal by the capacity moves the fence.
-    is_again boolean
+    is_again boolean,
+    -- Others are booked in the same transaction: nothing is waited for here.
+    is_together boolean
 ) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     answer text := 'fence_moved';
@@ -100,9 +103,18 @@ BEGIN
         RAISE EXCEPTION 'bookings need READ COMMITTED' USING ERRCODE = '25000';
     END IF;
 
-    SELECT own.fence, own.longest_ms INTO current_fence, longest_ms
-    FROM resource_fences AS own WHERE own.resource_id = book.resource_id FOR UPDATE;
-    IF NOT FOUND THEN
+    IF book.is_together THEN
+        SELECT own.fence, own.longest_ms INTO current_fence, longest_ms
+        FROM resource_fences AS own WHERE own.resource_id = book.resource_id
+        FOR UPDATE SKIP LOCKED;
+        IF NOT FOUND THEN
+            RETURN 'alone';
+        END IF;
+    ELSE
+        SELECT own.fence, own.longest_ms INTO current_fence, longest_ms
+        FROM resource_fences AS own WHERE own.resource_id = book.resource_id FOR UPDATE;
+    END IF;
+    IF current_fence IS NULL THEN
         INSERT INTO resource_fences AS own VALUES (book.resource_id, 0, 0) ON CONFLICT DO NOTHING;
         SELECT own.fence, own.longest_ms INTO current_fence, longest_ms
         FROM resource_fences AS own WHERE own.resource_id = book.resource_id FOR UPDATE;
@@ -148,7 +160,7 @@ BEGIN
         END IF;
     END IF;
 
-    IF NOT book.is_again THEN
+    IF NOT (book.is_again OR book.is_together) THEN
         -- Nothing was changed, so that nobody has to wait for the disk.
         PERFORM set_config('synchronous_commit', 'off', true);
     END IF;
