@@ -66,7 +66,8 @@ async def test_migrations_at_once_take_each_step_once(databases: Databases, empt
     await asyncio.gather(
         *(postgres_schema.migrate(databases.of(empty), told.append) for _ in range(5))
     )
-    assert told == [f"took step {step.name}" for step in STEPS]
+    # Each tells after its commit, when the next step may have been taken elsewhere.
+    assert sorted(told) == [f"took step {step.name}" for step in STEPS]
 
 
 async def test_a_step_that_fails_leaves_nothing(
