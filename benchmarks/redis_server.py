@@ -87,10 +87,12 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server(directory: Path, core: int | None) -> Iterator[RedisServer]:
-    """Run an empty server beside the body."""
+def redis_server(
+    directory: Path, core: int | None, path: str | None = None
+) -> Iterator[RedisServer]:
+    """Run an empty server beside the body: the binary at `path`, or the embedded one."""
     port = free_port()
-    command = [find_server(), *_options(directory, port)]
+    command = [path or find_server(), *_options(directory, port)]
     with running("redis", command, directory, core=core, environ=environment()) as up:
         up.wait_for_port(port)
         server = RedisServer(up, port)
