@@ -85,9 +85,17 @@ class _Recorder:
         sized = replace(claim, document=self._sized(claim.document))
         asyncio.run(store.reserve(sized, 1, None))
 
-    async def command(self, *arguments: Argument) -> Any:  # noqa: ANN401  a reply is whatever Redis says
-        """Refuse: a claim needs no plain command."""
-        raise NotImplementedError(arguments)
+    async def scan(self, cursor: int, pattern: str, count: int) -> tuple[list[bytes], int]:
+        """Refuse: a claim looks for no keys."""
+        raise NotImplementedError(cursor, pattern, count)
+
+    async def time_ms(self) -> int:
+        """Refuse: a claim asks for no time."""
+        raise NotImplementedError
+
+    async def renew(self, key: str) -> None:
+        """Refuse: a claim on a warm index needs no other run."""
+        raise NotImplementedError(key)
 
     async def call_many(
         self, script: Script, calls: Sequence[Packed]

@@ -13,7 +13,7 @@ from redis import Redis
 
 from benchmarks.processes import HOST, Process, free_port, running
 from reservesvc.embedded_server import environment, find_server
-from reservesvc.reservations.connecting import run_of
+from reservesvc.reservations.info import RUN_CHARACTERS
 from reservesvc.reservations.keys import Keys
 
 FENCE_MS = 86_400_000
@@ -32,7 +32,8 @@ class RedisServer:
         info: Any = self.client.info("server")
         number = info.get("valkey_version") or info["redis_version"]
         self.version = f"{info.get('server_name', 'redis')} {number}"
-        self.run = run_of(f"run_id:{info['run_id']}")
+        history: Any = self.client.info("replication")
+        self.run = str(history["master_replid"])[:RUN_CHARACTERS]
 
     @property
     def pid(self) -> int:

@@ -1,6 +1,6 @@
 """The claim script as peers load it: `python -m benchmarks.script_export RUN` prints JSON.
 
-RUN is the first 8 characters of the Redis server's run_id.
+RUN is the first 8 characters of the Redis server's master_replid.
 """
 
 import sys

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from reservesvc import logs, startup, workers
+from reservesvc import logs, redis_url, startup, workers
 from reservesvc.api.application import build
 from reservesvc.api.application import runner as runner_of
 from reservesvc.api.call import Handler
@@ -32,12 +32,16 @@ from reservesvc.ids import RandomIds
 from reservesvc.metrics import Metrics
 from reservesvc.ports import Stores
 from reservesvc.reservations import health
+from reservesvc.reservations.cluster import ClusterPipelines
 from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.pipeline import Pipeline
+from reservesvc.reservations.replicated_link import Replication
 from reservesvc.reservations.store import RedisReservations, Times
 from reservesvc.tidying import Tidying
 
 _log = structlog.get_logger()
+WAITS_PER_DEADLINE = 4
+"""replicas that do not answer leave time to say so"""
 GARBAGE_MAX = 50_000
 """new objects between two looks of the garbage collector; 700 is Python's own number"""
 
@@ -82,9 +86,9 @@ async def application_of(
     metrics, ids = Metrics(), RandomIds()
     own_url = embedded.url if embedded else ""
     observe = metrics.dependency("redis")
-    pipeline, reservations = open_redis(config, own_url, ids, observe)
+    redis, reservations = open_redis(config, own_url, ids, observe)
     async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(pipeline.close)
+        stack.push_async_callback(redis.close)
         bookings = await open_bookings(config, metrics.dependency("store"))
         stack.push_async_callback(bookings.close)
         settings = CachedSettings(bookings)
@@ -96,7 +100,10 @@ async def application_of(
             limits=_limits(config),
             keys=config.api_keys,
             origins=config.cors_origins,
-            checks={"redis": partial(health.check, pipeline), "store": bookings.ping},
+            checks={
+                "redis": partial(health.check, redis, config.redis_wait),
+                "store": bookings.ping,
+            },
             metrics=metrics,
             deadline_ms=config.deadline_ms,
             body_bytes_max=config.body_max_bytes,
@@ -106,7 +113,7 @@ async def application_of(
 
 def open_redis(
     config: Config, own_url: str, ids: RandomIds, observe: Callable[[float], None]
-) -> tuple[Pipeline, RedisReservations]:
+) -> tuple[Pipeline | ClusterPipelines, RedisReservations]:
     """Return the connection to Redis, made at its first use, and the reservations there.
 
     Args:
@@ -117,8 +124,17 @@ def open_redis(
 
     """
     url = config.redis_url.reveal() if config.redis_url else own_url
-    pipeline = Pipeline(url, config.deadline_ms / 1000, observe)
-    return pipeline, RedisReservations(pipeline, Keys(config.key_prefix), ids, _times(config))
+    kind = ClusterPipelines if redis_url.parse(url).kind == "cluster" else Pipeline
+    redis = kind(url, config.deadline_ms / 1000, observe, _replication(config))
+    return redis, RedisReservations(redis, Keys(config.key_prefix), ids, _times(config))
+
+
+def _replication(config: Config) -> Replication | None:
+    """Return what a reservation waits for before it is acknowledged."""
+    if config.redis_wait == 0:
+        return None
+    within_ms = config.deadline_ms // WAITS_PER_DEADLINE
+    return Replication(replicas=config.redis_wait, within_ms=within_ms)
 
 
 async def open_bookings(

@@ -73,6 +73,8 @@ class Config(Struct, frozen=True, kw_only=True):
     """None: listen on host and port"""
     redis_url: Url | None
     """None: the embedded Redis"""
+    redis_wait: int
+    """0: no replica is waited for"""
     store_url: Url | None
     """None: SQLite in the data directory; see `store`"""
     store_pool_max: int
@@ -190,6 +192,12 @@ def _check_together(config: Config, names: Mapping[str, str]) -> None:
             f"{names['grace_ms']} must be more than {names['deadline_ms']}, which is "
             f"{config.deadline_ms}, for a hand-off that began in time must be able to finish; "
             f"it is {config.grace_ms}."
+        )
+        raise ConfigError(message)
+    if config.redis_wait and config.redis_url is None:
+        message = (
+            f"{names['redis_wait']} is {config.redis_wait}, and the embedded Redis has no "
+            f"replicas: set {PREFIX}REDIS_URL to a Redis that has."
         )
         raise ConfigError(message)
     if not config.api_keys and not values.is_loopback(config.host):

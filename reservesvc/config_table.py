@@ -93,8 +93,19 @@ SETTINGS = (
         None,
         values.redis_url,
         "URL",
-        "the Redis, 7.0 or later: redis://…, rediss://… (TLS) or unix:///path/of/the.sock",
+        "the Redis, 7.0 or later: redis://host:port or unix:///path/of/the.sock; "
+        "redis+sentinel://host:port,host:port/service or redis+cluster://host:port,host:port; "
+        "with rediss in place of redis for TLS",
         "a server of its own in the data directory",
+    ),
+    Setting(
+        _USED,
+        "REDIS_WAIT",
+        0,
+        values.number(0, 8),
+        "NUMBER",
+        "how many replicas must have a reservation before it is answered 201; those that do not "
+        "within a quarter of the deadline make it a 503 of unknown outcome",
     ),
     Setting(
         _USED,

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from reservesvc.redis_url import parse as parse_redis_url
+
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9._-]+)?")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
 _ORIGIN = re.compile(
@@ -128,16 +130,8 @@ def _origin(text: str) -> str:
 
 
 def redis_url(text: str) -> Url:
-    """Return the address of one Redis; nothing of the text stands in a refusal."""
-    scheme, parts = _split(text)
-    if "sentinel" in scheme or "cluster" in scheme:
-        kind = "Sentinel" if "sentinel" in scheme else "Cluster"
-        message = f"names a Redis {kind}, which a later version can use; use redis://host:port"
-        raise ValueError(message)
-    if scheme not in _REDIS_SCHEMES:
-        message = "must begin with redis://, rediss:// or unix://"
-        raise ValueError(message)
-    _REDIS_SCHEMES[scheme](parts)
+    """Return the address of Redis; nothing of the text stands in a refusal."""
+    parse_redis_url(text)
     return Url(text)
 
 
@@ -184,23 +178,3 @@ def _check_postgres(parts: SplitResult) -> None:
     if parts.fragment:
         message = "must not contain #; in a password it is written %23"
         raise ValueError(message)
-
-
-def _check_tcp(parts: SplitResult) -> None:
-    try:
-        place = (parts.hostname, parts.port)
-    except ValueError:
-        place = (None, None)
-    database = parts.path.strip("/")
-    if not place[0] or "," in place[0] or (database and not _NUMBER.fullmatch(database)):
-        message = f"must be {parts.scheme}://[[user]:password@]host[:port][/database number]"
-        raise ValueError(message)
-
-
-def _check_unix(parts: SplitResult) -> None:
-    if not parts.path.startswith("/") or parts.path == "/":
-        message = "must name an absolute path: unix:///path/of/the.sock"
-        raise ValueError(message)
-
-
-_REDIS_SCHEMES = {"redis": _check_tcp, "rediss": _check_tcp, "unix": _check_unix}

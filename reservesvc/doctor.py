@@ -18,7 +18,7 @@ from reservesvc.errors import UnavailableError
 from reservesvc.ids import RandomIds
 from reservesvc.ports import Stores
 from reservesvc.reservations import health
-from reservesvc.reservations.pipeline import Pipeline
+from reservesvc.reservations.health import Servers
 
 MARGIN_S = 1.0
 """beyond the deadline of a request, until it is over for certain"""
@@ -32,10 +32,10 @@ async def doctor(config: Config, resource_id: str | None, *, fix: bool, json: bo
         UnavailableError: a store cannot be asked.
 
     """
-    async with _opened(config) as (pipeline, stores):
+    async with _opened(config) as (redis, stores):
         progress = Progress(sys.stderr)
         look_again_s = config.deadline_ms / 1000 + MARGIN_S
-        dangers = await _dangers(pipeline)
+        dangers = await _dangers(redis, config.redis_wait)
         report = await Doctor(stores, look_again_s, progress.tell).look(resource_id, fix=fix)
     report.dangers = dangers
     sys.stdout.write(as_json(report) if json else as_text(report))
@@ -43,26 +43,26 @@ async def doctor(config: Config, resource_id: str | None, *, fix: bool, json: bo
 
 
 @contextlib.asynccontextmanager
-async def _opened(config: Config) -> AsyncIterator[tuple[Pipeline, Stores]]:
+async def _opened(config: Config) -> AsyncIterator[tuple[Servers, Stores]]:
     """Open both stores as they are."""
     ids = RandomIds()
     own_url = EmbeddedRedis(config.data_dir).url
     async with contextlib.AsyncExitStack() as stack:
-        pipeline, reservations = open_redis(config, own_url, ids, lambda _: None)
-        stack.push_async_callback(pipeline.close)
+        redis, reservations = open_redis(config, own_url, ids, lambda _: None)
+        stack.push_async_callback(redis.close)
         # First, for it is the one more often out of reach.
-        await pipeline.command("PING")
+        await redis.time_ms()
         if config.store.postgres_url is None:
             sqlite_schema.check_file(config.store.path)
         bookings = await open_bookings(config, lambda _: None)
         stack.push_async_callback(bookings.close)
-        yield pipeline, Stores(reservations, bookings, CachedSettings(bookings), ids)
+        yield redis, Stores(reservations, bookings, CachedSettings(bookings), ids)
 
 
-async def _dangers(pipeline: Pipeline) -> list[str]:
+async def _dangers(redis: Servers, replicas: int) -> list[str]:
     """Return why reservations are not safe on a Redis that answers."""
     try:
-        await health.check(pipeline)
+        await health.check(redis, replicas)
     except UnavailableError as error:
         return [str(error)]
     return []

@@ -10,7 +10,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from reservesvc.embedded_server import environment, find_server, leashed, options
@@ -27,16 +29,24 @@ class RedisServer:
     Args:
         appendonly: whether what was written is there again after `restart`.
         port: a free TCP port, for what cannot speak to a Unix socket; 0 for none.
+        more: options by name, such as `replicaof`.
 
     """
 
-    def __init__(self, *, appendonly: bool = False, port: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        appendonly: bool = False,
+        port: int = 0,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         # Not pytest's tmp_path: its names can make the socket's path too long.
         self.directory = Path(tempfile.mkdtemp(prefix="rsv-"))
         self.socket_path = self.directory / "redis.sock"
         self.url = f"unix://{self.socket_path}"
         self.port = port
         self._appendonly = appendonly
+        self._more = more
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -53,6 +63,11 @@ class RedisServer:
         """The process id of the running server."""
         assert self._process is not None, "the server is not running"
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not killed since."""
+        return self._process is not None
 
     def start(self) -> None:
         """Start the server and return once it answers.
@@ -91,7 +106,10 @@ class RedisServer:
     def _command(self) -> list[str]:
         server = os.environ.get("RESERVESVC_TEST_REDIS_SERVER") or find_server()
         extra = ["--appendonly", "yes" if self._appendonly else "no", "--port", str(self.port)]
-        return [server, *options(self.socket_path, self.directory), *extra]
+        more = [
+            part for name, value in self._more.items() for part in (f"--{name}", *value.split())
+        ]
+        return [server, *options(self.socket_path, self.directory), *extra, *more]
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as connection:

@@ -123,17 +123,46 @@ def test_an_empty_variable_is_not_set() -> None:
         (
             "REDIS_URL",
             "http://x",
-            "must begin with redis://, rediss:// or unix://.",
+            (
+                "must begin with redis://, rediss://, unix://, redis+sentinel://, "
+                "rediss+sentinel://, redis+cluster:// or rediss+cluster://."
+            ),
         ),
         (
             "REDIS_URL",
             "redis+sentinel://x",
-            ("names a Redis Sentinel, which a later version can use; use redis://host:port."),
+            (
+                "must be redis+sentinel://[[user]:password@]host[:port][,host[:port]]/service name"
+                "[?db=database number]."
+            ),
         ),
         (
             "REDIS_URL",
-            "redis+cluster://x",
-            ("names a Redis Cluster, which a later version can use; use redis://host:port."),
+            "redis+sentinel://a/b?db=c",
+            "must have a number as db.",
+        ),
+        (
+            "REDIS_URL",
+            "rediss+cluster://a,:7000",
+            "must be rediss+cluster://[[user]:password@]host[:port][,host[:port]].",
+        ),
+        (
+            "REDIS_URL",
+            "redis+cluster://a/1",
+            "must name no database: a Redis Cluster has but one.",
+        ),
+        (
+            "REDIS_URL",
+            "redis+cluster://a?db=1",
+            "must name no database: a Redis Cluster has but one.",
+        ),
+        (
+            "REDIS_WAIT",
+            "1",
+            (
+                "is 1, and the embedded Redis has no replicas: set RESERVESVC_REDIS_URL to a Redis "
+                "that has."
+            ),
         ),
         (
             "REDIS_URL",
@@ -216,7 +245,15 @@ def test_an_address_of_redis_must_name_one_server(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["redis://h", "rediss://u:p@h:6380/3", "redis://[::1]:1/0", "unix:///a.sock", "REDIS://h"],
+    [
+        "redis://h",
+        "rediss://u:p@h:6380/3",
+        "redis://[::1]:1/0",
+        "unix:///a.sock",
+        "REDIS://h",
+        "redis+sentinel://u:p@a:1,b/shop?db=2",
+        "rediss+cluster://a:1,b:2",
+    ],
 )
 def test_an_address_of_redis_is_kept_as_given(text: str) -> None:
     """What is not refused arrives unchanged."""

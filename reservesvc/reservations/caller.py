@@ -9,7 +9,7 @@ from reservesvc.reservations.scripts import Script
 
 
 class Caller(Protocol):
-    """What runs the scripts: a `Pipeline`, or something in its place."""
+    """What runs the scripts: a `Pipeline`, a `ClusterPipelines`, or something in its place."""
 
     async def call(
         self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
@@ -27,6 +27,17 @@ class Caller(Protocol):
         """Run `script` once for each of `calls`; errors stand in their places."""
         ...
 
-    async def command(self, *arguments: Argument) -> Any:  # noqa: ANN401  a reply is whatever Redis says
-        """Send one plain command."""
+    async def scan(self, cursor: int, pattern: str, count: int) -> tuple[list[bytes], int]:
+        """Return keys that match `pattern`, of all servers, and where to go on; 0 begins and ends.
+
+        A step looks at about `count` keys.
+        """
+        ...
+
+    async def time_ms(self) -> int:
+        """Return the time of Redis; of a Cluster, that of one of its nodes."""
+        ...
+
+    async def renew(self, key: str) -> None:
+        """Ask the server that has `key` once more which run of Redis it is."""
         ...

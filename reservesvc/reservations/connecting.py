@@ -1,39 +1,42 @@
 """From the address of a Redis to a connection that is ready for scripts.
 
-redis-py connects, authenticates and wraps TLS; from then on the socket is the link's.
+redis-py connects, asks Sentinels for the primary, authenticates and wraps TLS; from then on the
+socket is the link's.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, cast
 
-from redis.asyncio.connection import Connection, ConnectionPool
+from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection, parse_url
+from redis.asyncio.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from reservesvc.errors import UnavailableError
-from reservesvc.reservations.link import Link
+from reservesvc.redis_url import RedisUrl, parse
+from reservesvc.reservations.info import run_of
 from reservesvc.reservations.redis_errors import REDIS, connect_reason
 
-RUN_CHARACTERS = 8
+SENTINELS_PER_DEADLINE = 4
+"""how many Sentinels that keep silent can be asked within the deadline"""
 
 
 def pool_of(url: str, deadline_s: float) -> ConnectionPool:
     """Return what makes connections to `url`; each step of connecting has `deadline_s`."""
-    return ConnectionPool.from_url(
-        url,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        socket_connect_timeout=deadline_s,
-        socket_timeout=deadline_s,
-    )
+    parsed = parse(url)
+    if parsed.kind == "sentinel":
+        return _sentinel_pool(parsed, deadline_s)
+    return ConnectionPool.from_url(url, **_terms(deadline_s))
 
 
-async def connect(
-    pool: ConnectionPool, deadline_s: float, observe: Callable[[float], None] | None
-) -> Link:
-    """Return a new connection, ready for calls.
+async def connect(pool: ConnectionPool, deadline_s: float) -> tuple[Connection, str]:
+    """Return a new connection to a primary, and its run.
 
     Raises:
         UnavailableError: there is none within `deadline_s`.
@@ -43,19 +46,57 @@ async def connect(
     try:
         async with asyncio.timeout(deadline_s):
             await connection.connect()  # type: ignore[no-untyped-call]  # redis-py
-            await connection.send_command("INFO", "server")
-            run = run_of(await connection.read_response())
+            await connection.send_command("INFO", "replication")
+            return connection, run_of(await connection.read_response())
+    except UnavailableError:
+        await connection.disconnect(nowait=True)
+        raise
     # RuntimeError: what uvloop says where the connection was lost between two commands.
     except (RedisError, OSError, TimeoutError, RuntimeError) as error:
         await connection.disconnect(nowait=True)
         raise UnavailableError(REDIS, connect_reason(error)) from error
-    return Link(connection, run, deadline_s, observe)
 
 
-def run_of(info: Any) -> str:  # noqa: ANN401  a reply is whatever Redis says
-    """Return what tells one run of a Redis server from the next (INFO's `run_id`)."""
-    text = info.decode() if isinstance(info, bytes) else str(info)
-    for line in text.splitlines():
-        if line.startswith("run_id:"):
-            return line.removeprefix("run_id:")[:RUN_CHARACTERS]
-    raise UnavailableError(REDIS, "INFO server names no run_id")
+async def ask(url: str, deadline_s: float, *command: str) -> Any:  # noqa: ANN401  a reply is whatever Redis says
+    """Return the reply to one command, on a connection of its own to any server, replicas too.
+
+    Raises:
+        RedisError: refused, or not connected.
+        OSError: not connected.
+        TimeoutError: not within `deadline_s`.
+
+    """
+    connection = cast("Connection", pool_of(url, deadline_s).make_connection())  # type: ignore[no-untyped-call]  # redis-py
+    try:
+        async with asyncio.timeout(deadline_s):
+            await connection.connect()  # type: ignore[no-untyped-call]  # redis-py
+            await connection.send_command(*command)
+            return await connection.read_response()
+    finally:
+        await connection.disconnect(nowait=True)
+
+
+def _terms(deadline_s: float) -> dict[str, Any]:
+    """Return what holds for every connection: one try, within the deadline."""
+    return {
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_connect_timeout": deadline_s,
+        "socket_timeout": deadline_s,
+    }
+
+
+def _sentinel_pool(url: RedisUrl, deadline_s: float) -> SentinelConnectionPool:
+    """Return what asks the Sentinels at every connection it makes."""
+    options: dict[str, Any] = dict(parse_url(url.node(*url.hosts[0])))
+    is_tls = options.pop("connection_class", Connection) is SSLConnection
+    del options["host"], options["port"]
+    tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
+    terms = _terms(deadline_s / SENTINELS_PER_DEADLINE)
+    asked = Sentinel(  # type: ignore[no-untyped-call]  # redis-py
+        url.hosts, sentinel_kwargs={**terms, **url.sentinel_login, **tls, "ssl": is_tls}
+    )
+    kind = SentinelManagedSSLConnection if is_tls else SentinelManagedConnection
+    return SentinelConnectionPool(  # type: ignore[no-untyped-call]  # redis-py
+        url.service, asked, connection_class=kind, **options, **_terms(deadline_s)
+    )

@@ -57,13 +57,12 @@ class Indexes(Scripted):
 
     async def now_ms(self) -> int:
         """Return what Redis' clock shows."""
-        seconds, microseconds = map(int, await self._command("TIME"))
-        return seconds * 1000 + microseconds // 1000
+        return await self._time_ms()
 
     async def _scan(self, cursor: int, pattern: str) -> tuple[list[str], int]:
         """Return the names that match among the next keys, and where to go on."""
-        following, names = await self._command("SCAN", cursor, "MATCH", pattern, "COUNT", SCANNED)
-        return [name.decode(errors="replace") for name in names], int(following)
+        names, following = await self._scan_keys(cursor, pattern, SCANNED)
+        return [name.decode(errors="replace") for name in names], following
 
     async def _busy(
         self, resource_id: str, span: tuple[Argument, Argument], offset: int
@@ -83,10 +82,12 @@ class Indexes(Scripted):
 
     async def resync_begin(self, resource_id: str) -> tuple[str, int] | Busy:
         """Take a ticket for a resync; return it and the earliest end its snapshot must have."""
-        ticket = self._ids.token()
+        key, ticket = self._keys.resync(resource_id), self._ids.token()
+        # An index may be cold because the run this connection knows is no more.
+        await self._renew(key)
         answer = await self._call(
             self._scripts["resync_begin"],
-            [self._keys.resync(resource_id)],
+            [key],
             (ticket, self._times.ticket_ms, self._times.patience_ms),
         )
         match answer:

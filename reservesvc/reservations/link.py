@@ -15,7 +15,7 @@ from redis.asyncio.connection import Connection
 
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 from reservesvc.reservations.packed import Packed, bulk
-from reservesvc.reservations.redis_errors import REDIS, refusal
+from reservesvc.reservations.redis_errors import REDIS, is_of_demoted, refusal
 from reservesvc.reservations.scripts import Script
 
 PENDING_MAX = 10_000
@@ -25,13 +25,17 @@ JOINED_MAX = 16
 _TOO_MANY = f"more than {PENDING_MAX} calls wait for a reply"
 WATCHES_PER_DEADLINE = 4
 
-_Call = tuple[float, Script, Packed | None]
+Call = tuple[float, Script, Packed | None]
 """when a script was called, which one, and with what, as long as it may be sent again"""
-_Waiting = tuple[asyncio.Future[Any], _Call | None]
+_Waiting = tuple[asyncio.Future[Any], Call | None]
 
 
 def _unobserved(_duration_s: float) -> None:
     """Take no notice."""
+
+
+def _nothing() -> None:
+    """Have nobody to tell."""
 
 
 class Link(asyncio.Protocol):
@@ -48,9 +52,11 @@ class Link(asyncio.Protocol):
         observe: Callable[[float], None] | None,
     ) -> None:
         self.run = bulk(run)
+        self.place = f"{getattr(connection, 'host', '')}:{getattr(connection, 'port', '')}"
         self._observe = observe or _unobserved
         self.is_lost = False
-        self.on_lost: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[], None] = _nothing
+        self._is_retired = False
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting] = deque()
         self._unsent: list[bytes] = []
@@ -72,12 +78,13 @@ class Link(asyncio.Protocol):
         command = call.command(script.by_sha, self.run)
         return self._queue(command, self._loop.create_future(), (perf_counter(), script, call))
 
-    def send(self, command: bytes) -> asyncio.Future[Any]:
-        """Queue `command`; the future gets its reply, whatever it is."""
+    def send(self, command: bytes, script: Script | None = None) -> asyncio.Future[Any]:
+        """Queue `command`, which may call `script`; the future gets its reply, whatever it is."""
+        del script
         return self._queue(command, self._loop.create_future(), None)
 
     def _queue(
-        self, command: bytes, future: asyncio.Future[Any], call: _Call | None
+        self, command: bytes, future: asyncio.Future[Any], call: Call | None
     ) -> asyncio.Future[Any]:
         if self.is_lost or len(self._waiting) >= PENDING_MAX:
             reason = "the connection was lost" if self.is_lost else _TOO_MANY
@@ -115,15 +122,34 @@ class Link(asyncio.Protocol):
                     future.set_result(reply)
         except (hiredis.ProtocolError, IndexError):
             self.abort("the connection sent what is no reply")
+        if self._is_retired:
+            self._leave()
 
-    def _refused(self, error: Exception, future: asyncio.Future[Any], call: _Call) -> None:
+    def _refused(self, error: Exception, future: asyncio.Future[Any], call: Call) -> None:
         begun_s, script, packed = call
         if packed is not None and is_forgotten(error):
             # It did not run; EVAL runs it and lets Redis remember it for the next EVALSHA.
             command = packed.command(script.in_full, self.run)
             self._queue(command, future, (begun_s, script, None))
         else:
-            future.set_exception(refusal(error))
+            future.set_exception(self.refused(error))
+
+    def refused(self, error: Exception) -> UnavailableError:
+        """Return what an error reply means; where it is a demoted server's, call no more there."""
+        if is_of_demoted(error):
+            self.retire()
+        return refusal(error)
+
+    def retire(self) -> None:
+        """Let whoever owns this make a new one, and close once nobody waits any more."""
+        self.on_lost()
+        self.on_lost = _nothing
+        self._is_retired = True
+        self._loop.call_soon(self._leave)
+
+    def _leave(self) -> None:
+        if not self._waiting:
+            self.abort("the server is no primary any more")
 
     def pause_writing(self) -> None:
         """Keep commands here while the socket takes no more (asyncio's flow control)."""

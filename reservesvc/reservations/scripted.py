@@ -19,7 +19,9 @@ class Scripted:
         self._call = caller.call
         self._call_packed = caller.call_packed
         self._call_many = caller.call_many
-        self._command = caller.command
+        self._scan_keys = caller.scan
+        self._time_ms = caller.time_ms
+        self._renew = caller.renew
         self._keys = keys
         self._ids = ids
         self._times = limits

@@ -63,7 +63,7 @@ def test_lost_as_it_is_ready(
 
     async def losing(self: Any, **how: Any) -> Any:
         answer = await original(self, **how)
-        if b"run_id" in answer:  # the last that is asked before it counts as ready
+        if b"master_replid" in answer:  # the last that is asked before it counts as ready
             await lose(self)
         return answer
 

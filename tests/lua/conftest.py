@@ -51,9 +51,17 @@ class CheckedCaller:
             self._check_answer(script, answer)
         return answers
 
-    async def command(self, *arguments: Argument) -> Any:
-        """Send one plain command."""
-        return await self._pipeline.command(*arguments)
+    async def scan(self, cursor: int, pattern: str, count: int) -> tuple[list[bytes], int]:
+        """Return keys that match."""
+        return await self._pipeline.scan(cursor, pattern, count)
+
+    async def time_ms(self) -> int:
+        """Return the time of Redis."""
+        return await self._pipeline.time_ms()
+
+    async def renew(self, key: str) -> None:
+        """Ask for the run."""
+        await self._pipeline.renew(key)
 
     def _check(self, script: Script, call: Packed) -> None:
         header = self._headers.setdefault(script.name, header_of(script.name))

@@ -14,7 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
-from reservesvc.reservations.connecting import run_of
+from reservesvc.reservations.info import run_of
 from reservesvc.reservations.link import PENDING_MAX
 from reservesvc.reservations.packed import pack
 from reservesvc.reservations.pipeline import Pipeline
@@ -300,6 +300,12 @@ def test_what_an_error_reply_means_is_a_sentence() -> None:
 
 def test_a_server_that_does_not_name_its_run_is_refused() -> None:
     """Without a run nobody could tell a restarted Redis from the old one."""
-    assert run_of(b"# Server\r\nrun_id:0123456789abcdef\r\n") == "01234567"
+    assert run_of(b"role:master\r\nmaster_replid:0123456789abcdef\r\n") == "01234567"
     with pytest.raises(UnavailableError):
-        run_of(b"# Server\r\n")
+        run_of(b"role:master\r\n")
+
+
+def test_a_replica_has_no_run() -> None:
+    """Its history of writes is its primary's, and would count as the same after a failover."""
+    with pytest.raises(UnavailableError, match="is a replica"):
+        run_of(b"role:slave\r\nmaster_replid:0123456789abcdef\r\n")

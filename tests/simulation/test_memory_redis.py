@@ -13,7 +13,7 @@ from reservesvc.domain.outcomes import Ended, Past, Pending, Reserved, Taken
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId
 from reservesvc.errors import UnavailableError
 from reservesvc.ports import Idempotency, Index, Snapshot, SnapshotBooking
-from reservesvc.reservations.connecting import RUN_CHARACTERS
+from reservesvc.reservations.info import RUN_CHARACTERS
 from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.packed import Argument, Packed
 from reservesvc.reservations.pipeline import Pipeline
@@ -69,9 +69,17 @@ class Caller:
         """Run the script for each call."""
         return await self._pipeline.call_many(script, calls)
 
-    async def command(self, *arguments: Argument) -> Any:
-        """Send one plain command."""
-        return await self._pipeline.command(*arguments)
+    async def scan(self, cursor: int, pattern: str, count: int) -> tuple[list[bytes], int]:
+        """Return keys that match."""
+        return await self._pipeline.scan(cursor, pattern, count)
+
+    async def time_ms(self) -> int:
+        """Return the time of Redis."""
+        return await self._pipeline.time_ms()
+
+    async def renew(self, key: str) -> None:
+        """Ask for the run."""
+        await self._pipeline.renew(key)
 
     def _seen(self, answer: list[Any]) -> list[Any]:
         if answer[0] in TIMED and len(answer) > 1:
@@ -316,7 +324,7 @@ async def test_a_memory_that_answers_otherwise_is_seen(
 
 async def drive(server: RedisServer, redis: Redis, seed: int, maker: RedisMaker) -> None:
     """Send the calls that `seed` draws to both sides."""
-    run = (await redis.info("server"))["run_id"][:RUN_CHARACTERS]
+    run = (await redis.info("replication"))["master_replid"][:RUN_CHARACTERS]
     client, pipeline = Redis.from_url(server.url, protocol=2), Pipeline(server.url, deadline_s=2)
     pair = Pair(client, pipeline, maker, lots_of(seed))
     pair.memory.restart(run)
