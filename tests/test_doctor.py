@@ -68,7 +68,7 @@ def doctor(
 
 def break_index(redis: Redis) -> None:
     """Make an index that has a booking which the store does not know."""
-    run = redis.info()["run_id"][:8]
+    run = redis.info()["master_replid"][:8]
     redis.set(f"fence:{{{ROOM}}}", f"1:{run}")
     redis.zadd(SLOTS, {MEMBER: 10**12})
 

@@ -6,10 +6,10 @@ import pytest
 import pytest_asyncio
 
 from reservesvc.reservations.cluster import ClusterPipelines
-from tests.faults.conftest import holds, pytest_terminal_summary
+from tests.faults.conftest import holds
 from tests.scaling.sets import ClusterSet, ReplicatedSet
 
-__all__ = ["holds", "pytest_terminal_summary"]
+__all__ = ["holds"]
 DEADLINE_S = 2.0
 
 

@@ -58,6 +58,12 @@ class Member(RedisServer):
         named = {name.replace("_", "-"): value for name, value in more.items()}
         super().__init__(port=free_port(), more=FAST | follows | named)
 
+    def start_as_replica(self, primary: "Member") -> None:
+        """Start it again, as a replica; return once it has what `primary` has."""
+        self._more = {**self._more, "replicaof": f"127.0.0.1 {primary.port}"}
+        self.start()
+        until("it has not synced", self.has_synced)
+
     def ask(self, *command: str | int) -> Any:
         """Return the reply to one command, decoded."""
         with Redis("127.0.0.1", self.port, decode_responses=True, protocol=2) as client:

@@ -36,7 +36,7 @@ async def move(primaries: ClusterSet, slot: int, to: Member) -> None:
     await begin_move(source, slot, to)
     for key in source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100):
         source.ask("MIGRATE", "127.0.0.1", to.port, key, 0, 5000)
-    for member in (to, source, *primaries.members):
+    for member in (to, source, *primaries.primaries()):
         member.ask("CLUSTER", "SETSLOT", slot, "NODE", to.ask("CLUSTER", "MYID"))
 
 
