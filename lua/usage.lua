@@ -51,17 +51,18 @@ if last == 2 * COUNT then
     answer[2] = tonumber(tied) + 1
   end
 end
+local size = 2
 for i = 1, last, 2 do
   local kind, end_ms, quantity, id = parse(page[i])
   local start_ms = tonumber(page[i + 1])
   local worth = judge(kind, prefix .. id)
   local counts = warm and worth ~= 'dead' or kind ~= 'b' and worth == 'live'
   if counts and end_ms > START_MS then
-    answer[#answer + 1] = start_ms
-    answer[#answer + 1] = end_ms
-    answer[#answer + 1] = quantity
+    answer[size + 1], answer[size + 2], answer[size + 3] = start_ms, end_ms, quantity
+    size = size + 3
     if not warm then
-      answer[#answer + 1] = id
+      size = size + 1
+      answer[size] = id
     end
   end
   if warm and counts and start_ms <= decides_ms then

@@ -39,7 +39,7 @@ from reservesvc.domain.outcomes import (
 from reservesvc.domain.project import Project, Resource
 from reservesvc.domain.rescheduling import Fences
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId
-from reservesvc.domain.slot import Usage
+from reservesvc.domain.slot import Use
 from reservesvc.errors import UnavailableError
 
 
@@ -181,7 +181,7 @@ class ReservationStore(Protocol):
 
     async def usages(
         self, resource_ids: Sequence[str], start_ms: int, end_ms: int
-    ) -> list[list[Usage] | ColdUsages]:
+    ) -> list[list[Use] | ColdUsages]:
         """Return what uses each resource's capacity between the two, in no order.
 
         In a few calls for all of them, whose number grows with what is found.
@@ -214,8 +214,11 @@ class BookingStore(Protocol):
 
     async def blocking_between(
         self, resource_ids: Sequence[str], start_ms: int, end_ms: int
-    ) -> list[Entry]:
-        """Return the blocking bookings of all the resources that overlap the time, in no order."""
+    ) -> dict[str, list[Entry]]:
+        """Return the bookings that block the resources and overlap the time, by resource.
+
+        A resource that has none is left out.
+        """
         ...
 
     async def forget_keys(self, age_ms: int, limit: int) -> int:

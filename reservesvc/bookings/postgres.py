@@ -130,8 +130,8 @@ class PostgresBookingStore:
 
     async def blocking_between(
         self, resource_ids: Sequence[str], start_ms: int, end_ms: int
-    ) -> list[Entry]:
-        """Return the blocking bookings of all the resources that overlap the time, in no order."""
+    ) -> dict[str, list[Entry]]:
+        """Return the bookings that block the resources and overlap the time, by resource."""
         return await self._database.look(
             partial(
                 postgres_bookings.blocking_between,

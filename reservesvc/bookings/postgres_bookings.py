@@ -16,7 +16,7 @@ import msgspec
 from reservesvc.bookings.postgres_errors import BROKEN_RULE, DEPENDENCY
 from reservesvc.bookings.postgres_rows import NOW_MS, one
 from reservesvc.bookings.postgres_transaction import CollidedError, Session
-from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values, entry_of
+from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values, entries_of
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import (
@@ -96,10 +96,10 @@ async def used_resources(session: Session, after: str, limit: int) -> list[str]:
 
 async def blocking_between(
     session: Session, resource_ids: Sequence[str], start_ms: int, end_ms: int
-) -> list[Entry]:
-    """Return the blocking bookings of all the resources that overlap the time, in no order."""
+) -> dict[str, list[Entry]]:
+    """Return the bookings that block the resources and overlap the time, by resource."""
     rows = await session.fetch(_BLOCKING_BETWEEN, list(resource_ids), start_ms, end_ms)
-    return [entry_of(row) for row in rows]
+    return entries_of(rows)
 
 
 async def book(

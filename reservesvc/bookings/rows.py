@@ -3,7 +3,7 @@
 Shared by every SQL engine; knows no connection and no dialect.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -41,9 +41,16 @@ def booking_of(row: Sequence[Any]) -> Booking:
     return Booking(**values)
 
 
-def entry_of(row: Sequence[Any]) -> Entry:
-    """Return the entry whose resource, id, start, end and quantity are `row`."""
-    resource_id, entry_id, start_ms, end_ms, quantity = row
-    return Entry(
-        resource_id=resource_id, id=entry_id, start_ms=start_ms, end_ms=end_ms, quantity=quantity
-    )
+def entries_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Entry]]:
+    """Return the entries whose resource, id, start, end and quantity are `rows`, by resource."""
+    found: dict[str, list[Entry]] = {}
+    for resource_id, entry_id, start_ms, end_ms, quantity in rows:
+        entry = Entry(
+            resource_id=resource_id,
+            id=entry_id,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            quantity=quantity,
+        )
+        found.setdefault(resource_id, []).append(entry)
+    return found

@@ -6,7 +6,13 @@ from typing import Any
 
 import msgspec
 
-from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values, entry_of, to_json
+from reservesvc.bookings.rows import (
+    BOOKING_COLUMNS,
+    booking_of,
+    booking_values,
+    entries_of,
+    to_json,
+)
 from reservesvc.bookings.sqlite_clock import NOW_MS
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.entry import Entry
@@ -86,10 +92,10 @@ def used_resources(connection: sqlite3.Connection, after: str, limit: int) -> li
 
 def blocking_between(
     connection: sqlite3.Connection, resource_ids: Sequence[str], start_ms: int, end_ms: int
-) -> list[Entry]:
-    """Return the blocking bookings of all the resources that overlap the time, in no order."""
+) -> dict[str, list[Entry]]:
+    """Return the bookings that block the resources and overlap the time, by resource."""
     values = (to_json(resource_ids), start_ms, end_ms, start_ms)
-    return [entry_of(row) for row in connection.execute(_BLOCKING_BETWEEN, values)]
+    return entries_of(connection.execute(_BLOCKING_BETWEEN, values))
 
 
 def book(

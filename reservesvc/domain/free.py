@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from reservesvc.domain.intervals import Interval, difference, intersection, merged
-from reservesvc.domain.slot import Usage
+from reservesvc.domain.slot import Use
 
 
 class Times(NamedTuple):
@@ -19,14 +19,14 @@ class Times(NamedTuple):
     free: list[Interval]
 
 
-def blocked(usages: Iterable[Usage], capacity: int, buffer_ms: int) -> list[Interval]:
+def blocked(usages: Iterable[Use], capacity: int, buffer_ms: int) -> list[Interval]:
     """Return when no unit is left, each use being longer by `buffer_ms` at both its ends."""
     if capacity == 1:
-        return merged([(u.start_ms - buffer_ms, u.end_ms + buffer_ms) for u in usages])
-    steps: list[Interval] = []
-    for usage in usages:
-        steps.append((usage.start_ms - buffer_ms, usage.quantity))
-        steps.append((usage.end_ms + buffer_ms, -usage.quantity))
+        return merged([(start - buffer_ms, end + buffer_ms) for start, end, _ in usages])
+    steps: list[tuple[int, int]] = []
+    for start_ms, end_ms, quantity in usages:
+        steps.append((start_ms - buffer_ms, quantity))
+        steps.append((end_ms + buffer_ms, -quantity))
     # At one instant ends sort before starts (they are negative): intervals are half-open.
     steps.sort()
     full: list[Interval] = []
@@ -42,7 +42,7 @@ def blocked(usages: Iterable[Usage], capacity: int, buffer_ms: int) -> list[Inte
 
 
 def free_times(
-    opened: list[Interval], usages: Iterable[Usage], capacity: int, buffer_ms: int
+    opened: list[Interval], usages: Iterable[Use], capacity: int, buffer_ms: int
 ) -> Times:
     """Return when a resource is open, and what of it is free."""
     return Times(opened, difference(opened, blocked(usages, capacity, buffer_ms)))

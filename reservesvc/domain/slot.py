@@ -34,6 +34,10 @@ class Usage(NamedTuple):
     quantity: int
 
 
+Use = tuple[int, int, int]
+"""The same without names, where there are ten thousands: start_ms, end_ms, quantity"""
+
+
 @lru_cache(4096)
 def is_resource_id(text: str) -> bool:
     """Tell whether `text` can name a resource."""

@@ -22,7 +22,7 @@ from reservesvc.domain.offers import Offer, offers, preferred
 from reservesvc.domain.opening import openings
 from reservesvc.domain.outcomes import Invalid
 from reservesvc.domain.project import Resource
-from reservesvc.domain.slot import Usage
+from reservesvc.domain.slot import Use
 from reservesvc.domain.wish import Limits
 from reservesvc.domain.zones import full_hour, zone
 from reservesvc.ports import ColdUsages, Stores
@@ -50,45 +50,53 @@ async def availability(
     if search is None:
         return Invalid(errors=wish.errors)
     resources = preferred(search.mode, search.resources, stores.ids.token())
-    usages = await _usages(stores, [each.id for each in resources], search)
-    found = await _offers(search, resources, usages)
+    in_use = await _in_use(stores, [each.id for each in resources], search)
+    found = await _offers(search, resources, in_use)
     return Available(search=search, resources=resources, offers=found)
 
 
-async def _usages(stores: Stores, ids: Sequence[str], search: Search) -> list[list[Usage]]:
-    """Return what uses the capacity of each resource around and within the search's time.
+class _InUse(Struct, frozen=True, kw_only=True):
+    """What uses the capacity of resources, as the two stores tell it."""
+
+    warm: dict[str, list[Use]]
+    live: dict[str, list[Entry]]
+    """of cold indexes: the reservations"""
+    booked: dict[str, list[Entry]]
+    """of cold indexes: the bookings, which may once have been such reservations"""
+
+    def of(self, resource_id: str) -> list[Use]:
+        """Return what uses the capacity of one resource, each once."""
+        if resource_id in self.warm:
+            return self.warm[resource_id]
+        entries = {each.id: each for each in self.live[resource_id]}
+        entries |= {each.id: each for each in self.booked.get(resource_id, ())}
+        return [(each.start_ms, each.end_ms, each.quantity) for each in entries.values()]
+
+
+async def _in_use(stores: Stores, ids: Sequence[str], search: Search) -> _InUse:
+    """Read what is in use around and within the search's time.
 
     Redis is asked first: what is no longer there has been committed by then, and the booking
     store has it. The other way round a hand-off could pass between the two.
     """
     start_ms, end_ms = search.start_ms - search.buffer_ms, search.end_ms + search.buffer_ms
-    found = await stores.reservations.usages(ids, start_ms, end_ms)
-    cold = [each for each, use in zip(ids, found, strict=True) if isinstance(use, ColdUsages)]
-    booked: dict[str, list[Entry]] = {each: [] for each in cold}
-    if cold:
-        for entry in await stores.bookings.blocking_between(cold, start_ms, end_ms):
-            booked[entry.resource_id].append(entry)
-    return [
-        _together(use.live, booked[each]) if isinstance(use, ColdUsages) else use
-        for each, use in zip(ids, found, strict=True)
-    ]
+    found = dict(zip(ids, await stores.reservations.usages(ids, start_ms, end_ms), strict=True))
+    live = {each: use.live for each, use in found.items() if isinstance(use, ColdUsages)}
+    booked: dict[str, list[Entry]] = {}
+    if live:
+        booked = await stores.bookings.blocking_between(list(live), start_ms, end_ms)
+    warm = {each: use for each, use in found.items() if not isinstance(use, ColdUsages)}
+    return _InUse(warm=warm, live=live, booked=booked)
 
 
-def _together(live: list[Entry], booked: list[Entry]) -> list[Usage]:
-    """Return what both say, counting once what is a reservation here and a booking there."""
-    entries = {entry.id: entry for entry in (*live, *booked)}
-    return [Usage(each.start_ms, each.end_ms, each.quantity) for each in entries.values()]
-
-
-async def _offers(
-    search: Search, resources: Sequence[Resource], usages: Sequence[list[Usage]]
-) -> list[Offer]:
+async def _offers(search: Search, resources: Sequence[Resource], in_use: _InUse) -> list[Offer]:
     found = offers(search.mode, search.length_ms, search.step_ms)
     opened: dict[tuple[str, tuple[Constraint, ...]], list[Interval]] = {}
-    for place, (resource, used) in enumerate(zip(resources, usages, strict=True)):
+    for place, resource in enumerate(resources):
         alike = resource.timezone, resource.availability_constraints
         if alike not in opened:
             opened[alike] = _opened(search, resource)
+        used = in_use.of(resource.id)
         found.add(place, free_times(opened[alike], used, resource.capacity, search.buffer_ms))
         if place % TURN == 0:
             await asyncio.sleep(0)

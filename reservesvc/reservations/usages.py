@@ -5,7 +5,7 @@ from typing import Any
 
 from reservesvc.domain.entry import Entry
 from reservesvc.domain.reservation import ReservationId
-from reservesvc.domain.slot import Usage
+from reservesvc.domain.slot import Use
 from reservesvc.errors import UnavailableError
 from reservesvc.ports import ColdUsages
 from reservesvc.reservations.answers import unexpected
@@ -24,15 +24,16 @@ class Usages(Scripted):
 
     async def usages(
         self, resource_ids: Sequence[str], start_ms: int, end_ms: int
-    ) -> list[list[Usage] | ColdUsages]:
+    ) -> list[list[Use] | ColdUsages]:
         """Return what uses each resource's capacity between the two, in no order."""
-        walks = [_Walk(resource_id, end_ms) for resource_id in resource_ids]
-        for first in range(0, len(walks), JOINED):
-            walking = walks[first : first + JOINED]
-            while walking:
+        found: list[list[Use] | ColdUsages] = []
+        for first in range(0, len(resource_ids), JOINED):
+            some = resource_ids[first : first + JOINED]
+            walks = [_Walk(resource_id, end_ms) for resource_id in some]
+            while walking := [walk for walk in walks if walk.next_ms >= 0]:
                 await self._step(walking, start_ms)
-                walking = [walk for walk in walking if walk.next_ms >= 0]
-        return [walk.found() for walk in walks]
+            found += [walk.found() for walk in walks]
+        return found
 
     async def _step(self, walking: Sequence["_Walk"], start_ms: int) -> None:
         calls = [self._usage_call(walk, start_ms) for walk in walking]
@@ -72,11 +73,11 @@ class _Walk:
         self._name, self.next_ms = name, next_ms
         self._parts += parts
 
-    def found(self) -> list[Usage] | ColdUsages:
+    def found(self) -> list[Use] | ColdUsages:
         """Return what all pages say."""
         parts = self._parts
         if self._name == b"used":
-            return list(map(Usage._make, zip(parts[::3], parts[1::3], parts[2::3], strict=True)))
+            return list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
         rows = zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True)
         return ColdUsages(
             live=[

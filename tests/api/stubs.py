@@ -178,7 +178,7 @@ class StubBookings(Scripted):
         self, resource_ids: Sequence[str], start_ms: int, end_ms: int
     ) -> Any:
         """Find none."""
-        return await self._say("blocking_between", [], resource_ids, start_ms, end_ms)
+        return await self._say("blocking_between", {}, resource_ids, start_ms, end_ms)
 
     async def forget_keys(self, age_ms: int, limit: int) -> Any:
         """Forget none."""

@@ -22,7 +22,9 @@ async def booked(store: OpenStore, start_min: int, end_min: int, room: str) -> s
 
 async def found(store: OpenStore, rooms: list[str]) -> set[str]:
     """Return the ids of the entries that block the rooms from noon to two."""
-    return {entry.id for entry in await store.blocking_between(rooms, *HOURS)}
+    entries = await store.blocking_between(rooms, *HOURS)
+    assert all(each.resource_id == room for room, some in entries.items() for each in some)
+    return {each.id for some in entries.values() for each in some}
 
 
 async def test_only_what_overlaps_the_time(store: OpenStore) -> None:
@@ -43,7 +45,7 @@ async def test_an_entry_says_what_it_uses(store: OpenStore) -> None:
     await store.create_resource(resource(ROOMS[0], capacity=3), None)
     booking = at(30, 40, resource_id=ROOMS[0], quantity=2)
     assert isinstance(await store.book(booking, 0, None), Booked)
-    assert await store.blocking_between(ROOMS, *HOURS) == [booking.entry]
+    assert await store.blocking_between(ROOMS, *HOURS) == {ROOMS[0]: [booking.entry]}
 
 
 async def test_what_was_cancelled_does_not_block(store: OpenStore) -> None:
@@ -67,15 +69,14 @@ async def test_rooms_without_bookings(store: OpenStore, rooms: list[str]) -> Non
 @given(st.lists(st.tuples(st.sampled_from(ROOMS), st.integers(-9, 15), st.integers(1, 9))))
 async def test_any_bookings(store: OpenStore, wishes: list[tuple[str, int, int]]) -> None:
     """What is found is what a look at each booking would find."""
-    before = await store.blocking_between(ROOMS, *HOURS)
+    before = await found(store, ROOMS)
     made = []
     for room, start, length in wishes:
         booking = at(start * 10, (start + length) * 10, resource_id=room)
         if isinstance(await store.book(booking, 0, None), Booked):
             made.append(booking.entry)
     expected = [each for each in made if each.start_ms < HOURS[1] and each.end_ms > HOURS[0]]
-    after = await store.blocking_between(ROOMS, *HOURS)
-    assert {each.id for each in after} == {each.id for each in (*before, *expected)}
+    assert await found(store, ROOMS) == before | {each.id for each in expected}
 
 
 async def test_registered_resources(store: OpenStore) -> None:

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import Pending, Reserved
-from reservesvc.domain.slot import Usage
+from reservesvc.domain.slot import Usage, Use
 from reservesvc.ports import ColdUsages, Snapshot, SnapshotBooking
 from reservesvc.reservations import usages as usages_module
 from reservesvc.reservations.store import RedisReservations
@@ -31,7 +31,7 @@ def a_snapshot_booking(start: float, end: float, quantity: int = 1) -> SnapshotB
 
 async def used(
     store: RedisReservations, start_ms: int, end_ms: int, resource_id: str = ROOM
-) -> list[Usage]:
+) -> list[Use]:
     """Return what is used, by start; the index has to be warm."""
     (found,) = await store.usages([resource_id], start_ms, end_ms)
     assert isinstance(found, list)
