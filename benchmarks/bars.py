@@ -105,6 +105,19 @@ BARS = (
         first=750,
         unit="B",
     ),
+    Bar(
+        key="availability-store",
+        text="availability: CPU with ten times the bookings in the store ÷ with those in its weeks",
+        goal=1.1,
+        first=1.3,
+    ),
+    Bar(
+        key="availability-wait",
+        text="availability of 200 resources: longest wait of another request meanwhile",
+        goal=20,
+        first=50,
+        unit="ms",
+    ),
 )
 
 

@@ -80,6 +80,16 @@ def on_postgres(url: str) -> Kind:
     )
 
 
+def on_sqlite(path: Path) -> Kind:
+    """Return the service with its bookings in the file at `path`."""
+    return Kind(
+        name="availability",
+        label="reservesvc on SQLite",
+        command=_ours("--store-url", f"sqlite:///{path}"),
+        is_ours=True,
+    )
+
+
 BARE = Kind(
     name="bare", label="bare aiohttp + uvloop", command=_python("aiohttp_bare"), behind="nothing"
 )

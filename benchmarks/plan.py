@@ -24,6 +24,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     lapsed_repeats: int
     stored: int
     """reservations whose memory is measured"""
+    searches: int
+    """for free slots, in each state of the store"""
 
 
 FULL = Plan(
@@ -38,6 +40,7 @@ FULL = Plan(
     lapsed=(1_000, 100_000),
     lapsed_repeats=11,
     stored=100_000,
+    searches=20,
 )
 QUICK = Plan(
     name="quick",
@@ -51,4 +54,5 @@ QUICK = Plan(
     lapsed=(1_000, 10_000),
     lapsed_repeats=3,
     stored=20_000,
+    searches=3,
 )

@@ -2,6 +2,7 @@
 
 from benchmarks.results import Row
 from benchmarks.rows import (
+    availability,
     batch,
     connections,
     growth,
@@ -22,5 +23,6 @@ ROWS: tuple[Row, ...] = (
     growth,
     in_the_way,
     memory,
+    availability,
     workers,
 )
