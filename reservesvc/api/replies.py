@@ -80,9 +80,7 @@ class Reply(web.StreamResponse):
             message = "the client is gone"
             raise ConnectionResetError(message)
         self._closes = self._closes or not request.keep_alive
-        reply = self._head(request)
-        if request.method != "HEAD":
-            reply += self._content
+        reply = self._whole(request)
         if self._closes or len(reply) > _DRAIN_BYTES:
             transport.write(reply)
             await request.writer.drain()
@@ -93,7 +91,7 @@ class Reply(web.StreamResponse):
     async def write_eof(self, data: bytes = b"") -> None:
         """Do nothing: `prepare` wrote all there is."""
 
-    def _head(self, request: web.BaseRequest) -> bytes:
+    def _whole(self, request: web.BaseRequest) -> bytes:
         lines = self._echo
         if self._named:
             lines += "".join([f"{name}: {value}\r\n" for name, value in self._named.items()])
@@ -101,10 +99,13 @@ class Reply(web.StreamResponse):
             lines += "Connection: close\r\n"
         elif request.version is not HttpVersion11:  # nearly always this very object
             lines += "Connection: keep-alive\r\n" if request.version < HttpVersion11 else ""
-        opening = _opening(self._code, self._kind)
-        if self._code != _NO_CONTENT:  # RFC 9110 section 8.6: no length, for no body
-            opening = f"{opening}{len(self._content)}\r\n"
-        return f"{opening}{_date()}{REQUEST_ID}: {self._id}\r\n{lines}\r\n".encode()
+        return b"%b%b%b\r\n%b\r\n%b" % (
+            _opening(self._code, self._kind, len(self._content)),
+            _date(),
+            self._id.encode(),
+            lines.encode(),
+            b"" if request.method == "HEAD" else self._content,
+        )
 
 
 def raw(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
@@ -135,13 +136,13 @@ def no_content() -> Reply:
     return Reply(204)
 
 
-@lru_cache(256)
-def _opening(status: int, content_type: str) -> str:
-    """Return how replies with this status and type of content begin."""
+@lru_cache(4096)
+def _opening(status: int, content_type: str, length: int) -> bytes:
+    """Return how replies with this status, type and length of content begin."""
     opening = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nServer: reservesvc\r\n"
-    if status == _NO_CONTENT:
-        return opening
-    return f"{opening}Content-Type: {content_type}\r\nContent-Length: "
+    if status != _NO_CONTENT:  # RFC 9110 section 8.6: no length, for no body
+        opening += f"Content-Type: {content_type}\r\nContent-Length: {length}\r\n"
+    return opening.encode()
 
 
 class _Outbox:
@@ -172,17 +173,21 @@ _outbox = _Outbox()
 
 
 class _Date:
-    """The `Date` line of replies (RFC 9110 section 6.6.1), rendered once a second."""
+    """The `Date` line of replies (RFC 9110 section 6.6.1), rendered once a second.
+
+    Behind it comes the name of the request's id, as in every reply.
+    """
 
     def __init__(self) -> None:
         self._second = 0
-        self._text = ""
+        self._lines = b""
 
-    def __call__(self) -> str:
+    def __call__(self) -> bytes:
         second = int(time())
         if second != self._second:
-            self._second, self._text = second, f"Date: {formatdate(second, usegmt=True)}\r\n"
-        return self._text
+            date = formatdate(second, usegmt=True)
+            self._second, self._lines = second, f"Date: {date}\r\n{REQUEST_ID}: ".encode()
+        return self._lines
 
 
 _date = _Date()
