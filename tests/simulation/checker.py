@@ -14,11 +14,13 @@ from reservesvc.domain.outcomes import (
     Changed,
     Ended,
     Extended,
+    Invalid,
     KeyReused,
     NotFound,
     NotOpen,
     Pending,
     Released,
+    Rescheduled,
     Reserved,
     Taken,
 )
@@ -144,8 +146,11 @@ class Checker:
         row = self._run.rows.get(booking.id)
         if row is None:
             raise BrokenError(NEVER_LOST, f"booking {booking.id} was acknowledged and is gone")
-        if row.state != self._ledger.committed[booking.id].state:
+        last = self._ledger.committed[booking.id]
+        if row.state != last.state:
             raise BrokenError(NEVER_LOST, f"booking {booking.id} went back to {row.state}")
+        if row.entry_id != last.entry_id:
+            raise BrokenError(NEVER_LOST, f"booking {booking.id} went back to an earlier slot")
 
     def _check_verdict(self, item: Item, verdict: object) -> None:
         resource_id, wanted = room(item.resource), _wanted(item)
@@ -181,11 +186,34 @@ class Checker:
         if idempotency:
             ledger.pins[idempotency.digest] = (idempotency.fingerprint, claim.id)
 
-    def _check_taken(self, step: Step, resource_id: str, wanted: Usage, outcome: Taken) -> None:
+    def _reserve_instead(self, step: Step) -> None:
+        claim, _, own = step.arguments
+        outcome, ledger, now_ms = step.outcome, self._ledger, _now(step)
+        resource_id = claim.id.resource_id
+        wanted = Usage(claim.start_ms, claim.end_ms, claim.quantity)
+        if isinstance(outcome, Taken):
+            self._check_taken(step, resource_id, wanted, outcome, own)
+        # A repeat finds its own claim; one under the id of a claim that lapsed is a new one.
+        until_ms = now_ms + claim.duration_ms
+        is_new = isinstance(outcome, Reserved) and outcome.reservation.expires_ms == until_ms
+        is_known = not ledger.is_over(claim.id, now_ms) or str(claim.id) in ledger.by_reservation
+        if not is_new or is_known:
+            return
+        if not ledger.fits(resource_id, wanted, ledger.booked(resource_id, own)):
+            raise BrokenError(NO_FALSE_GRANTS, "a booked slot was granted to a booking")
+        certain = ledger.certain(resource_id, now_ms, own)
+        if self._is_exact and not ledger.fits(resource_id, wanted, certain):
+            raise BrokenError(NO_FALSE_GRANTS, "a slot that is taken was granted to a booking")
+        ledger.grant(claim, outcome.reservation, own)
+
+    def _check_taken(
+        self, step: Step, resource_id: str, wanted: Usage, outcome: Taken, own: str = ""
+    ) -> None:
         ledger = self._ledger
-        if outcome.by == "booked" and ledger.fits(resource_id, wanted, ledger.booked(resource_id)):
+        booked = ledger.booked(resource_id, own)
+        if outcome.by == "booked" and ledger.fits(resource_id, wanted, booked):
             raise BrokenError(SELF_HEALING, "a slot that is not booked was called booked")
-        possible = ledger.possible(resource_id, _now(step))
+        possible = ledger.possible(resource_id, _now(step), own)
         if self._is_exact and ledger.fits(resource_id, wanted, possible):
             raise BrokenError(EXACT_ENDS, "a free slot was refused")
 
@@ -261,6 +289,23 @@ class Checker:
         if isinstance(step.outcome, Changed):
             self._changes(step)
             self._ledger.commit(step.outcome.booking)
+
+    def _reschedule(self, step: Step) -> None:
+        outcome, ledger = step.outcome, self._ledger
+        if not isinstance(outcome, Rescheduled) or outcome.repeated:
+            return
+        booking = outcome.booking
+        self._changes(step)
+        claim = ReservationId(booking.resource_id, booking.entry_id)
+        ledger.end(claim)
+        ledger.by_reservation[str(claim)] = booking.id
+        ledger.leave(booking.id)
+        if not ledger.fits(booking.resource_id, booking.usage, ledger.booked(booking.resource_id)):
+            raise BrokenError(NEVER_TWO, "a booking went where the capacity is exceeded")
+        certain = ledger.certain(booking.resource_id, _now(step))
+        if self._is_exact and not ledger.fits(booking.resource_id, booking.usage, certain):
+            raise BrokenError(NO_FALSE_GRANTS, "a booking went where another holds the slot")
+        ledger.commit(booking)
 
     def _changes(self, step: Step) -> None:
         if step.number in self._refused:
@@ -377,6 +422,20 @@ class Checker:
                 raise BrokenError(NEVER_LOST, f"booking {target} was changed in word only")
             self._acknowledged[target] = outcome.booking
 
+    def _hears_reschedule(self, step: Step, _: Asked, target: str, item: Item) -> None:
+        outcome, current = step.outcome, self._ledger.committed[target]
+        if not isinstance(outcome, Rescheduled | Taken | NotOpen | Invalid):
+            raise BrokenError(NEVER_LOST, f"rescheduling {target} got {outcome!r}")
+        if isinstance(outcome, NotOpen) and current.state == "confirmed":
+            raise BrokenError(NEVER_LOST, f"booking {target} was called {outcome.booking.state}")
+        if not isinstance(outcome, Rescheduled):
+            return
+        booking, wanted = outcome.booking, _wanted(item)
+        if (booking.start_ms, booking.end_ms) != (wanted.start_ms, wanted.end_ms):
+            raise BrokenError(ONCE, f"booking {target} was sent elsewhere")
+        if (target, booking.entry_id) not in self._ledger.placed:
+            raise BrokenError(NEVER_LOST, f"booking {target} was rescheduled in word only")
+
     def _hears_of_reservation(self, step: Step, asked: Asked, target: ReservationId) -> None:
         self._check_ended(step, asked, target)
 
@@ -411,6 +470,7 @@ class Checker:
 
 _HANDLERS: dict[tuple[str, str], Callable[[Checker, Step], None]] = {
     (REDIS, "reserve"): Checker._reserve,
+    (REDIS, "reserve_instead"): Checker._reserve_instead,
     (REDIS, "extend"): Checker._extend,
     (REDIS, "release"): Checker._release,
     (REDIS, "unsettle_reservation"): Checker._unsettle_reservation,
@@ -418,6 +478,7 @@ _HANDLERS: dict[tuple[str, str], Callable[[Checker, Step], None]] = {
     (REDIS, "settle_freed"): Checker._settle,
     (STORE, "book"): Checker._book,
     (STORE, "change_state"): Checker._change_state,
+    (STORE, "reschedule"): Checker._reschedule,
     (FAULT, "crash"): Checker._crash,
     (FAULT, "flush"): Checker._flush,
     (FAULT, "delete_key"): Checker._delete_key,
@@ -431,6 +492,7 @@ _ANSWERS: dict[str, Callable[..., None]] = {
     "book": Checker._hears_book,
     "cancel": Checker._hears_act,
     "complete": Checker._hears_act,
+    "reschedule": Checker._hears_reschedule,
     "extend": Checker._hears_of_reservation,
     "release": Checker._hears_of_reservation,
     "read": Checker._hears_of_reservation,

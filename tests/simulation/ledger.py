@@ -22,6 +22,8 @@ class Held:
     key_until_ms: int
     """how long it may be in the way: the grace of its hand-off included"""
     is_graced: bool = False
+    instead: str = ""
+    """the entry of the booking that it is to be the new slot of"""
 
 
 @dataclass
@@ -36,18 +38,20 @@ class Ledger:
     """bookings by id, in the state last committed"""
     blocking: dict[str, dict[str, Booking]] = field(default_factory=dict)
     """by resource, then by id"""
+    placed: set[tuple[str, str]] = field(default_factory=set)
+    """every booking with every entry it ever had"""
     by_reservation: dict[str, str] = field(default_factory=dict)
     by_key: dict[str, str] = field(default_factory=dict)
     pins: dict[str, tuple[str, ReservationId]] = field(default_factory=dict)
     """fingerprint and reservation of each Idempotency-Key of reserve"""
 
-    def grant(self, claim: Claim, reservation: Reservation) -> None:
+    def grant(self, claim: Claim, reservation: Reservation, instead: str = "") -> None:
         """Note a reservation."""
         usage = Usage(claim.start_ms, claim.end_ms, claim.quantity)
         until_ms = reservation.expires_ms
         self.granted.add(claim.id)
         self.held[claim.id] = Held(
-            claim.id.resource_id, usage, reservation.now_ms, until_ms, until_ms
+            claim.id.resource_id, usage, reservation.now_ms, until_ms, until_ms, instead=instead
         )
 
     def end(self, reservation_id: ReservationId) -> None:
@@ -61,12 +65,17 @@ class Ledger:
         self.pins.clear()
 
     def commit(self, booking: Booking) -> None:
-        """Note a booking, or its new state."""
+        """Note a booking, or its new state or slot."""
         self.committed[booking.id] = booking
-        blocking = self.blocking.setdefault(booking.resource_id, {})
-        blocking.pop(booking.id, None)
+        self.placed.add((booking.id, booking.entry_id))
+        self.leave(booking.id)
         if booking.blocks:
-            blocking[booking.id] = booking
+            self.blocking.setdefault(booking.resource_id, {})[booking.id] = booking
+
+    def leave(self, booking_id: str) -> None:
+        """Note that a booking keeps no slot, for now or for good."""
+        for blocking in self.blocking.values():
+            blocking.pop(booking_id, None)
 
     def is_live(self, reservation_id: ReservationId, now_ms: int) -> bool:
         """Tell whether the reservation holds its slot for certain."""
@@ -78,27 +87,43 @@ class Ledger:
         held = self.held.get(reservation_id)
         return held is None or now_ms > held.key_until_ms
 
-    def booked(self, resource_id: str) -> list[Usage]:
-        """Return what bookings use."""
-        return [booking.usage for booking in self.blocking.get(resource_id, {}).values()]
+    def booked(self, resource_id: str, instead: str = "") -> list[Usage]:
+        """Return what bookings use; all but the one whose entry is `instead`."""
+        found = self.blocking.get(resource_id, {}).values()
+        return [booking.usage for booking in found if booking.entry_id != instead]
 
-    def certain(self, resource_id: str, now_ms: int) -> list[Usage]:
+    def certain(self, resource_id: str, now_ms: int, instead: str = "") -> list[Usage]:
         """Return what bookings and reservations use for certain."""
         held = [
-            held.usage
+            usage
             for held in self.held.values()
             if held.resource_id == resource_id and now_ms < held.until_ms
+            for usage in self._beside_own(held)
         ]
-        return held + self.booked(resource_id)
+        return held + self.booked(resource_id, instead)
 
-    def possible(self, resource_id: str, now_ms: int) -> list[Usage]:
+    def _beside_own(self, held: Held) -> list[Usage]:
+        """Return what a claim uses that the booking it is made for does not use already."""
+        start_ms, end_ms, quantity = usage = held.usage
+        own = self._blocking_entry(held.resource_id, held.instead)
+        if own is None or own.end_ms <= start_ms or own.start_ms >= end_ms:
+            return [usage]
+        before = Usage(start_ms, own.start_ms, quantity)
+        behind = Usage(own.end_ms, end_ms, quantity)
+        return [piece for piece in (before, behind) if piece.start_ms < piece.end_ms]
+
+    def _blocking_entry(self, resource_id: str, entry_id: str) -> Booking | None:
+        found = self.blocking.get(resource_id, {}).values()
+        return next((booking for booking in found if booking.entry_id == entry_id), None)
+
+    def possible(self, resource_id: str, now_ms: int, instead: str = "") -> list[Usage]:
         """Return what bookings and reservations may still be in the way with."""
         held = [
             held.usage
             for held in self.held.values()
             if held.resource_id == resource_id and now_ms <= held.key_until_ms
         ]
-        return held + self.booked(resource_id)
+        return held + self.booked(resource_id, instead)
 
     def fits(self, resource_id: str, wanted: Usage, usages: list[Usage]) -> bool:
         """Tell whether there is room for `wanted` beside `usages`."""

@@ -16,8 +16,10 @@ from reservesvc.domain.outcomes import (
     KeyReused,
     NotFound,
     NotOpen,
+    Rescheduled,
     Taken,
 )
+from reservesvc.domain.rescheduling import Fences, answer, placed
 from reservesvc.domain.slot import peak
 from reservesvc.ports import Idempotency, Snapshot, SnapshotBooking
 
@@ -39,6 +41,7 @@ class MemoryBookings:
         self._blocking: dict[str, dict[str, Booking]] = {}
         self._by_reservation: dict[str, str] = {}
         self._by_key: dict[str, tuple[str, str]] = {}
+        self._rescheduled: dict[str, tuple[str, str]] = {}
         self._fences: dict[str, int] = {}
 
     def snapshot(self, resource_id: str, since_ms: int) -> Snapshot:
@@ -89,7 +92,7 @@ class MemoryBookings:
     def fits(self, booking: Booking) -> bool:
         """Tell whether the resource has the capacity for the booking."""
         others = self._that_block(booking.resource_id)
-        usages = [other.usage for other in others if not other.double]
+        usages = [other.usage for other in others if not other.double and other.id != booking.id]
         in_use = peak(usages, booking.start_ms, booking.end_ms)
         return in_use + booking.quantity <= self._capacities.get(booking.resource_id, 1)
 
@@ -116,6 +119,41 @@ class MemoryBookings:
         self._keep(changed)
         return Changed(booking=changed)
 
+    def reschedule(
+        self, booking: Booking, after: Booking, fences: Fences, idempotency: Idempotency | None
+    ) -> Rescheduled | FenceMoved | KeyReused | NotFound | NotOpen | Taken:
+        """Put the booking into its new slot; the order of the questions is the port's."""
+        current = self.rows.get(booking.id)
+        if current is None:
+            return NotFound(model="Booking", id=booking.id)
+        early = answer(current, booking, after, self._made(idempotency))
+        if early is not None:
+            return early
+        if fences != self.fences(booking, after):
+            return FenceMoved()
+        moved = placed(current, after)
+        if not moved.double and not self.fits(moved):
+            return Taken(by="booked")
+        self._keep(moved)
+        if idempotency:
+            self._rescheduled[idempotency.digest] = (moved.id, idempotency.fingerprint)
+        return Rescheduled(booking=moved)
+
+    def _made(self, idempotency: Idempotency | None) -> str | KeyReused | None:
+        made = self._rescheduled.get(idempotency.digest) if idempotency else None
+        if made is None or idempotency is None:
+            return None
+        return made[0] if made[1] == idempotency.fingerprint else KeyReused()
+
+    def fences(self, booking: Booking, after: Booking) -> Fences:
+        """Return the fences of the resources that a booking leaves and goes to."""
+        return Fences(left=self.fence(booking.resource_id), taken=self.fence(after.resource_id))
+
+    def rescheduled_by_key(self, digest: str) -> tuple[Booking, str] | None:
+        """Return the booking an Idempotency-Key rescheduled, and the fingerprint it came with."""
+        made = self._rescheduled.get(digest)
+        return (self.rows[made[0]], made[1]) if made else None
+
     def booking(self, booking_id: str) -> Booking | None:
         """Return the booking."""
         return self.rows.get(booking_id)
@@ -136,7 +174,7 @@ class MemoryBookings:
 
     def _keep(self, booking: Booking) -> None:
         self.rows[booking.id] = booking
-        blocking = self._blocking.setdefault(booking.resource_id, {})
-        blocking.pop(booking.id, None)
+        for blocking in self._blocking.values():
+            blocking.pop(booking.id, None)
         if booking.blocks:
-            blocking[booking.id] = booking
+            self._blocking.setdefault(booking.resource_id, {})[booking.id] = booking

@@ -115,6 +115,8 @@ class MemoryRedis:
         self.keyspaces: dict[str, Keyspace] = {}
         self._ids = ids
         self._times = limits
+        self._instead, self._own_ms = "", 0
+        """the entry that is passed over, and how long it is where it overlaps the slot"""
 
     # What happens to a Redis.
 
@@ -147,6 +149,15 @@ class MemoryRedis:
         if isinstance(judged, list):
             return self.grant(claim, judged, idempotency)
         return judged
+
+    def reserve_instead(
+        self, claim: Claim, capacity: int, entry_id: str
+    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+        """reserve.lua, to reschedule."""
+        self._instead = entry_id
+        outcome = self.reserve(claim, capacity, None)
+        self._instead, self._own_ms = "", 0
+        return outcome
 
     def judge(
         self, claim: Claim, capacity: int, idempotency: Idempotency | None
@@ -188,6 +199,8 @@ class MemoryRedis:
             member = index.members[place]
             decides = member.start_ms <= decided_ms
             in_way = member.end_ms > claim.start_ms
+            if in_way and member.id == self._instead:
+                in_way, self._own_ms = False, member.end_ms - member.start_ms
             worth, left_ms = "unjudged", None
             if decides or (in_way and capacity == 1):
                 worth, left_ms = self.worth(index, member)
@@ -250,9 +263,10 @@ class MemoryRedis:
         ulid = claim.id.ulid
         insort(index.members, Member(claim.start_ms, "r", claim.end_ms, claim.quantity, ulid))
         index.keys[ulid] = Key(reservation, now_ms, now_ms + claim.duration_ms)
-        if way:
+        if way or self._own_ms:
             lengths = [entry.member.end_ms - entry.member.start_ms for entry in way]
-            index.overlap_ms = max(index.overlap_ms, claim.end_ms - claim.start_ms, *lengths)
+            lengths += [self._own_ms, claim.end_ms - claim.start_ms]
+            index.overlap_ms = max(index.overlap_ms, *lengths)
         if idempotency:
             until_ms = now_ms + self._times.idempotency_ms
             index.pins[idempotency.digest] = (idempotency.fingerprint, ulid, until_ms)

@@ -20,9 +20,11 @@ from reservesvc.domain.outcomes import (
     Past,
     Pending,
     ReplayedEnded,
+    Rescheduled,
     Reserved,
     Taken,
 )
+from reservesvc.domain.rescheduling import Fences
 from reservesvc.domain.reservation import Claim, Reservation
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 from reservesvc.ports import Idempotency, Ids
@@ -63,6 +65,17 @@ class NoFenceInAct(MemoryBookings):
         """Look away."""
         del fence
         return super().change_state(booking, state, None, now_ms)
+
+
+class NoFenceInReschedule(MemoryBookings):
+    """A booking changes its slot whatever fences that was prepared under."""
+
+    def reschedule(
+        self, booking: Booking, after: Booking, fences: Fences, idempotency: Idempotency | None
+    ) -> Rescheduled | FenceMoved | KeyReused | NotFound | NotOpen | Taken:
+        """Look away."""
+        del fences
+        return super().reschedule(booking, after, self.fences(booking, after), idempotency)
 
 
 class NoGuard(MemoryBookings):
@@ -155,6 +168,20 @@ class KeyDeletedFirst(MemoryRedis):
         return outcome
 
 
+class FreedFirst(MemoryRedis):
+    """The old slot of a booking is freed as the new one is claimed, before the commit."""
+
+    def reserve_instead(
+        self, claim: Claim, capacity: int, entry_id: str
+    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+        """Take the old entry out."""
+        outcome = super().reserve_instead(claim, capacity, entry_id)
+        if isinstance(outcome, Reserved):
+            index = self.keyspace(claim.id.resource_id)
+            index.members = [member for member in index.members if member.id != entry_id]
+        return outcome
+
+
 class HalvedTtl(MemoryRedis):
     """A key lives half as long as the answer says."""
 
@@ -233,6 +260,8 @@ MUTANTS = {
     "none": FAITHFUL,
     "book-without-fence": Mutant(bookings=NoFence),
     "cancel-without-fence": Mutant(bookings=NoFenceInAct),
+    "reschedule-without-fence": Mutant(bookings=NoFenceInReschedule),
+    "old-slot-freed-before-the-commit": Mutant(redis=FreedFirst),
     "insert-without-overlap-guard": Mutant(bookings=NoGuard),
     "reservation-booked-again": Mutant(bookings=NoRepeat),
     "commit-not-durable": Mutant(bookings=NotDurable),

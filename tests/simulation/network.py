@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LATE_MS = 8_000
 """how late a call can be, and how long a server can stand still: longer than the grace"""
 SLOW_MS = 1_500
-EXPOSED = {"book": 10, "change_state": 8, "snapshot": 8}
+EXPOSED = {"book": 10, "change_state": 8, "reschedule": 8, "snapshot": 8}
 """calls that faults are so much fonder of: those which the guards stand around"""
 
 

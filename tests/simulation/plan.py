@@ -34,6 +34,7 @@ REQUESTS = {
     "hand_off": 24.0,
     "book": 8.0,
     "cancel": 16.0,
+    "reschedule": 6.0,
     "complete": 0.3,
     "extend": 5.0,
     "release": 8.0,

@@ -20,6 +20,7 @@ from reservesvc.flow.book import book, hand_off
 from reservesvc.flow.extend import extend
 from reservesvc.flow.read import live, read
 from reservesvc.flow.release import release
+from reservesvc.flow.reschedule import reschedule
 from reservesvc.flow.reserve import reserve
 from reservesvc.flow.tidy import tidy
 from reservesvc.ports import Stores
@@ -134,6 +135,8 @@ def request_of(
     booking = newest_booking or clients.booking(lot, again=item.asks_again)
     if booking is None:
         return None
+    if item.kind == "reschedule":
+        return _reschedule(stores, booking, item)
     return Request(item.kind, (booking,), lambda: act(stores, booking, item.kind))
 
 
@@ -165,6 +168,13 @@ def _live(stores: Stores, item: Item) -> Request:
 def _tidy(stores: Stores, item: Item) -> Request:
     resource_id = room(item.resource)
     return Request("tidy", (resource_id,), lambda: tidy(stores, resource_id))
+
+
+def _reschedule(stores: Stores, booking: str, item: Item) -> Request:
+    arguments = (booking, item)
+    return Request(
+        "reschedule", arguments, lambda: reschedule(stores, LIMITS, booking, wish_of(item), None)
+    )
 
 
 def _wishes(item: Item) -> list[Wish]:

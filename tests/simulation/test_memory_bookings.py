@@ -8,8 +8,10 @@ import pytest
 
 from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.domain.booking import Booking
-from reservesvc.domain.outcomes import Booked, Changed
+from reservesvc.domain.outcomes import Booked, Changed, Rescheduled
 from reservesvc.domain.project import Resource
+from reservesvc.domain.rescheduling import Fences, rescheduled
+from reservesvc.domain.slot import Slot
 from reservesvc.ports import Idempotency
 from tests.builders import a_booking, a_claim, at
 from tests.simulation.loop import lots_of
@@ -64,12 +66,28 @@ class Pair:
         if isinstance(outcome, Changed):
             self.drafts.append(outcome.booking)
 
+    async def reschedule(self) -> None:
+        """Send a booking to other hours, under the right fences or wrong ones."""
+        lots, memory = self.lots, self.memory
+        booking = lots.choice(self.drafts) if self.drafts else self.draft()
+        room, start = lots.choice(list(ROOMS)), lots.randrange(8)
+        after = rescheduled(booking, Slot(room, at(start), at(start + lots.choice((1, 2)))))
+        fences = memory.fences(booking, after)
+        if lots.random() < 0.1:
+            fences = Fences(left=fences.left, taken=fences.taken - 1)
+        key = Idempotency(f"r{lots.randrange(20)}", lots.choice("aab"))
+        arguments = (booking, after, fences, key if lots.random() < 0.3 else None)
+        outcome = await self.both("reschedule", *arguments)
+        if isinstance(outcome, Rescheduled):
+            self.drafts.append(outcome.booking)
+
     async def look(self) -> None:
         """Read all there is to read."""
         lots = self.lots
         await self.both("snapshot", lots.choice(list(ROOMS)), at(lots.randrange(10)))
         await self.both("blocking", lots.choice(list(ROOMS)), at(lots.randrange(10)))
         await self.both("booking_by_key", f"k{lots.randrange(20)}")
+        await self.both("rescheduled_by_key", f"r{lots.randrange(20)}")
         booking = lots.choice(self.drafts) if self.drafts else self.draft()
         await self.both("booking", booking.id)
         await self.both("booking_by_reservation", booking.reservation_id)
@@ -84,7 +102,8 @@ async def test_memory_answers_as_the_store_does(tmp_path: Path, seed: int) -> No
     pair = Pair(real, lots_of(seed))
     try:
         for _ in range(CALLS):
-            (step,) = pair.lots.choices((pair.book, pair.change, pair.look), (6, 3, 2))
+            steps = (pair.book, pair.change, pair.reschedule, pair.look)
+            (step,) = pair.lots.choices(steps, (6, 3, 4, 2))
             await step()
     finally:
         await real.close()

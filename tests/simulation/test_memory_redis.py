@@ -183,6 +183,21 @@ async def claim_again(pair: Pair) -> None:
         await pair.both("reserve", pair.lots.choice(pair.claims), 3, None)
 
 
+async def reserve_instead(pair: Pair) -> None:
+    """Claim some hours past an entry that may be there, sometimes under a claim's id again."""
+    lots, start = pair.lots, pair.lots.randrange(5)
+    if not pair.entries:
+        return
+    own = lots.choice(pair.entries[-8:])
+    ulid = f"{len(pair.claims):026}"
+    claim = a_claim(start, start + lots.choice((0.5, 1, 2)), duration_ms=60_000, ulid=ulid)
+    pair.claims.append(claim)
+    outcome = await pair.both("reserve_instead", claim, lots.choice((1, 1, 2, 3)), own.id)
+    if isinstance(outcome, Reserved):
+        pair.reservations.append(outcome.reservation)
+        pair.entries.append(outcome.reservation.entry)
+
+
 async def on_reservation(pair: Pair) -> None:
     """Read, extend, release or unsettle a reservation there is or was."""
     if not pair.reservations:
@@ -293,6 +308,7 @@ async def flush(pair: Pair) -> None:
 STEPS: dict[Callable[[Pair], Awaitable[None]], int] = {
     reserve: 30,
     claim_again: 2,
+    reserve_instead: 6,
     on_reservation: 25,
     unsettle_booking: 8,
     settle: 14,

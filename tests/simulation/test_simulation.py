@@ -29,11 +29,15 @@ ROOT = Path(__file__).parents[2]
 SEEDS_MAX = 200
 FAULTY = [name for name in MUTANTS if name != "none"]
 FOUND_AT = {
-    "insert-without-overlap-guard": 14,
-    "settle-without-fence": 52,
-    "install-without-ticket": 2,
-    "ticket-without-run": 4,
+    "book-without-fence": 1,
+    "reschedule-without-fence": 19,
+    "old-slot-freed-before-the-commit": 3,
+    "insert-without-overlap-guard": 4,
+    "settle-without-fence": 12,
+    "install-without-ticket": 3,
+    "ticket-without-run": 34,
     "run-not-compared": 2,
+    "ended-keys-found": 1,
     "unknown-called-refused": 1,
 }
 """seeds that find mutants, where it is not 0; when the code changes, others may"""
