@@ -391,13 +391,16 @@ async def test_many_resources_outlive_the_store(fake: FakeStore) -> None:
 
 
 async def test_many_resources_read_before_a_change_are_not_kept(fake: FakeStore) -> None:
-    """What was forgotten while it was being read is read anew."""
+    """What others read after the change stays, also where it can be read no more."""
     settings = CachedSettings(fake)
-    fake.held_back = asyncio.Event()
+    held_back = fake.held_back = asyncio.Event()
     reading = asyncio.create_task(settings.resources(["r"]))
     await asyncio.sleep(0)
+    fake.held_back = None
     fake.resources["r"] = resource("r", capacity=7)
     settings.forget()
-    fake.held_back.set()
+    assert (await settings.resource("r")).capacity == 7
+    held_back.set()
     assert (await reading)[0].capacity == 5
-    assert (await settings.resources(["r"]))[0].capacity == 7
+    fake.is_down = True
+    assert (await settings.resource("r")).capacity == 7

@@ -14,6 +14,7 @@ from reservesvc.domain.constraints import Constraint, Hours
 from reservesvc.domain.offers import MODES, Mode
 from reservesvc.domain.outcomes import Booked, Invalid, Pending, Reserved, Taken
 from reservesvc.domain.project import Project, Resource
+from reservesvc.domain.slot import Use
 from reservesvc.domain.wish import Limits, Wish
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 from reservesvc.flow.availability import Available, availability
@@ -327,7 +328,7 @@ async def test_a_wrong_wish_is_told_all_that_is_wrong(stores: Stores) -> None:
 
 
 async def test_others_get_their_turn(stores: Stores) -> None:
-    """However many resources there are, the event loop goes round in between."""
+    """However many resources there are, the event loop goes round while they are computed."""
     turns = 0
 
     async def others() -> None:
@@ -336,10 +337,19 @@ async def test_others_get_their_turn(stores: Stores) -> None:
             turns += 1
             await asyncio.sleep(0)
 
+    class AtOnce:
+        async def now_ms(self) -> int:
+            return at(0)
+
+        async def usages(self, resource_ids: Sequence[str], *_: int) -> list[list[Use]]:
+            return [[] for _ in resource_ids]
+
+    await stores.settings.resources(WIDE)
+    instant: Any = AtOnce()
     task = asyncio.create_task(others())
-    await asyncio.sleep(0)
-    search = a_search(resources=WIDE, mode="exclusive")
-    outcome = await availability(stores, LIMITS, search)
+    outcome = await availability(
+        replace(stores, reservations=instant), LIMITS, a_search(resources=WIDE)
+    )
     task.cancel()
     assert isinstance(outcome, Available)
-    assert turns > len(WIDE) // 16 + len(WIDE) // 4
+    assert turns >= len(WIDE) // 4

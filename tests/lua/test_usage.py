@@ -65,6 +65,13 @@ async def test_what_lapsed_is_back_at_once(warm: RedisReservations, redis: Redis
     assert await used(warm, at(8), at(12)) == [Usage(at(2), at(9), 1)]
 
 
+async def test_a_dead_entry_hides_nothing(warm: RedisReservations, redis: Redis) -> None:
+    """Not even one that was never granted: the walk goes on behind it."""
+    await held(warm, 2, 12)
+    await redis.zadd(f"slots:{{{ROOM}}}", {f"r:{at(6)}:1:{IDS.ulid()}": at(5)})
+    assert await used(warm, at(8), at(9)) == [Usage(at(2), at(12), 1)]
+
+
 async def test_what_is_undecided_counts(warm: RedisReservations, redis: Redis) -> None:
     """An unsettled entry may be a booking: with its key and without."""
     claim = a_claim()
