@@ -38,6 +38,7 @@ from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.replicated_link import Replication
 from reservesvc.reservations.store import RedisReservations, Times
 from reservesvc.tidying import Tidying
+from reservesvc.timers import Timers
 
 _log = structlog.get_logger()
 WAITS_PER_DEADLINE = 4
@@ -95,6 +96,8 @@ async def application_of(
         await stack.enter_async_context(_running(settings.run()))
         stores = Stores(reservations, bookings, settings, ids)
         await stack.enter_async_context(_running(Tidying(stores, metrics.reservation).run()))
+        timers = Timers(stores, _limits(config), metrics.reservation)
+        await stack.enter_async_context(_running(timers.run()))
         yield build(
             stores=stores,
             limits=_limits(config),

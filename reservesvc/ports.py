@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from reservesvc.domain.booking import Booking, BookingQuery
 from reservesvc.domain.entry import Entry
+from reservesvc.domain.moves import BY_CALLER, Asked
 from reservesvc.domain.outcomes import (
     Booked,
     Busy,
@@ -24,8 +25,10 @@ from reservesvc.domain.outcomes import (
     FenceMoved,
     KeyReused,
     Live,
+    NoSeat,
     NotFound,
     NotOpen,
+    Overdue,
     Overtaken,
     Past,
     Pending,
@@ -231,21 +234,37 @@ class BookingStore(Protocol):
     async def book(
         self, booking: Booking, fence: int, idempotency: Idempotency | None
     ) -> Booked | FenceMoved | Taken | KeyReused:
-        """Insert the booking under the fence.
+        """Insert the booking under the fence, with its timer counted from now.
 
         In this order: a booking with its reservation id is the answer; a moved fence means
         start again; more than the resource's capacity at any instant is `Taken`.
         """
         ...
 
+    async def take_seat(
+        self, booking: Booking, idempotency: Idempotency | None
+    ) -> Booked | KeyReused | NoSeat | NotFound:
+        """Insert the booking of a group's customer, where and when the group is.
+
+        In this order: a booking with its reservation id or its key is the answer; no owner is
+        `NotFound`; more seats than the owner has left is `NoSeat`.
+        """
+        ...
+
     async def change_state(
-        self, booking: Booking, state: str, fence: int | None, now_ms: int | None
-    ) -> Changed | FenceMoved | NotOpen | NotFound:
-        """Move the booking from the state it was read in to `state`.
+        self,
+        booking: Booking,
+        state: str,
+        fence: int | None,
+        now_ms: int | None,
+        asked: Asked = BY_CALLER,
+    ) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+        """Move the booking from the state it was read in to `state`, and its customers on.
 
         `NotOpen` where it has left that state meanwhile (with no open actions filled in).
-        `fence` is None for a change that leaves the slot as it is; `now_ms` None takes the
-        store's own clock.
+        `Taken` where it would claim a slot that is gone. `fence` is None for a change that
+        leaves the slot as it is; `now_ms` None takes the store's own clock. What a timer asks
+        for is done only if it is due, and goes before what a caller asks for: `Overdue`.
         """
         ...
 
@@ -277,6 +296,17 @@ class BookingStore(Protocol):
         `NotOpen` where another state or entry was given to it meanwhile (with no open actions
         filled in).
         """
+        ...
+
+    async def due(self, limit: int, after: Booking | None) -> list[Booking]:
+        """Return the next bookings with a timer that has run out or was never worked out.
+
+        They come by the instant they were due, from where `after` stood.
+        """
+        ...
+
+    async def reckon_due(self, booking_ids: Sequence[str]) -> None:
+        """Work out anew when the bookings' timers are due."""
         ...
 
     async def booking(self, booking_id: str) -> Booking | None:

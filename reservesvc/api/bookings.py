@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from reservesvc.api import listing, render, replies, schemas, search, wishes
 from reservesvc.api.call import Call
-from reservesvc.api.decoding import as_object
 from reservesvc.api.idempotency import REPLAYED
+from reservesvc.api.inputs import inputs_of
 from reservesvc.api.replies import Reply
 from reservesvc.api.reservations import identify
 from reservesvc.domain.booking import Booking
@@ -52,14 +52,16 @@ async def find(call: Call) -> Reply:
 
 
 async def act(call: Call) -> Reply:
-    """Take an action; the actions of graph `instant` take no inputs."""
+    """Take an action; what is sent along under its name is kept with the booking."""
     call.verb = "act"
-    if body := await call.body():
-        as_object(body)
+    action = call.part("action")
+    inputs, errors = await inputs_of(call, action)
     booking_id = _booking_id(call)
     if booking_id is None:
         return call.refuse(_not_found(call))
-    outcome = await flow_act.act(call.stores, booking_id, call.part("action"))
+    if errors:
+        return call.refuse(Invalid(errors=errors))
+    outcome = await flow_act.act(call.stores, booking_id, action, inputs, call.limits)
     if isinstance(outcome, Changed):
         call.outcome = outcome.booking.state
         return await _reply(call, outcome.booking)

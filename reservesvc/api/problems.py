@@ -43,6 +43,11 @@ PROBLEMS = {
         "Slot unavailable",
         "A reservation or a booking is in the way; `retry_after_ms`: when a reservation lapses.",
     ),
+    "seat_unavailable": Kind(
+        409,
+        "Seat unavailable",
+        "The group has fewer `seats_left` than were asked for, or takes nobody in its state.",
+    ),
     "cart_incomplete": Kind(
         409,
         "Cart incomplete",

@@ -24,6 +24,7 @@ from reservesvc.domain.outcomes import (
     Invalid,
     KeyReused,
     Mismatch,
+    NoSeat,
     NotFinal,
     NotFound,
     NotOpen,
@@ -42,6 +43,7 @@ Refusal = (
     | Unsettled
     | ExtensionLimit
     | Mismatch
+    | NoSeat
     | NotOpen
     | NotFinal
     | NotFound
@@ -73,6 +75,8 @@ def of_outcome(outcome: Refusal) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return _extension_limit(outcome)
         case Mismatch():
             return _mismatch(outcome)
+        case NoSeat():
+            return _no_seat(outcome)
         case NotOpen():
             return _not_open(outcome)
         case NotFinal():
@@ -224,6 +228,17 @@ def _mismatch(outcome: Mismatch) -> Problem:
         detail=f"The reservation has another {', '.join(outcome.fields)}; leave out what the "
         "reservation says already, or repeat it as it is.",
         errors={name: [f"{name} disagrees with the reservation"] for name in outcome.fields},
+    )
+
+
+def _no_seat(outcome: NoSeat) -> Problem:
+    state, left = outcome.owner.state, outcome.seats_left
+    if outcome.is_closed:
+        why = f"The group is {state} and takes nobody; choose another one"
+    else:
+        why = f"The group has {left} seats left; ask for fewer, or choose another one"
+    return Problem(
+        code="seat_unavailable", detail=f"{why}.", extras={"state": state, "seats_left": left}
     )
 
 

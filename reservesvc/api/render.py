@@ -7,7 +7,6 @@ from msgspec.structs import asdict
 from reservesvc.api import constraints
 from reservesvc.domain import times
 from reservesvc.domain.booking import Booking
-from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.project import Project, Resource
 from reservesvc.domain.reservation import Reservation
 
@@ -25,7 +24,7 @@ def reservation(value: Reservation, opening: str = "{", closing: bytes = b"") ->
 
 def booking(value: Booking, resource: Resource) -> dict[str, Any]:
     """Return a booking; `completed` tells that no action is open any more, as Timekit has it."""
-    actions = GRAPHS[value.graph].open_actions(value.state)
+    actions = value.life.open_actions(value.state)
     event = {
         "start": times.render(value.start_ms),
         "end": times.render(value.end_ms),
@@ -49,8 +48,9 @@ def booking(value: Booking, resource: Resource) -> dict[str, Any]:
         "meta": value.meta,
         "participants": value.participants,
         "settings": value.settings,
+        "due_at": times.render(value.due_ms) if value.due_ms else None,
         "related": {"owner_booking_id": value.owner_booking_id},
-        "attributes": {"event_info": event},
+        "attributes": {**value.inputs, "event_info": event},
         "event": event,
         "customers": value.customers,
         "resource": {"id": resource.id, "name": resource.name, "timezone": resource.timezone},

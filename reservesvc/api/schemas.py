@@ -62,6 +62,8 @@ class BookBody(SlotBody, kw_only=True):
     participants: list[Any] | None = None
     settings: dict[str, Any] | None = None
     related: RelatedBody | None = None
+    timeout: dict[str, Any] | None = None
+    auto_complete_one_hour_after_booking_ends: dict[str, Any] | None = None
 
 
 class RescheduleBody(Struct, kw_only=True):

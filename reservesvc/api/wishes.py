@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from reservesvc.api.decoding import Decoded, Errors
 from reservesvc.api.schemas import BookBody, EventBody, RescheduleBody, ReserveBody, SlotBody
 from reservesvc.domain import times
+from reservesvc.domain.settings import AUTO_COMPLETE, TIMEOUT
 from reservesvc.domain.wish import Wish
 
 CUSTOMER_TEXTS = ("name", "email", "phone", "voip", "timezone")
@@ -38,7 +39,7 @@ def to_book(decoded: Decoded[BookBody]) -> Wish:
     wish.reservation_id = body.reservation_id
     wish.meta = body.meta
     wish.participants = _participants(body, errors)
-    wish.settings = body.settings
+    wish.settings = _settings(body)
     _check_settings(wish.settings or {}, errors)
     wish.owner_booking_id = body.related.owner_booking_id if body.related else None
     return wish
@@ -99,6 +100,13 @@ def _participants(body: BookBody, errors: Errors) -> list[str] | None:
             name = f"participants.{place}"
             errors.setdefault(name, [f"{name} must be a string, such as an email address"])
     return body.participants
+
+
+def _settings(body: BookBody) -> dict[str, Any] | None:
+    """Return the settings; Timekit has some of them beside the others."""
+    beside = {TIMEOUT: body.timeout, AUTO_COMPLETE: body.auto_complete_one_hour_after_booking_ends}
+    given = {name: value for name, value in beside.items() if value is not None}
+    return {**(body.settings or {}), **given} if given else body.settings
 
 
 def _check_settings(settings: dict[str, Any], errors: Errors) -> None:

@@ -11,12 +11,14 @@ from typing import Any, Self
 from reservesvc.bookings import (
     postgres_bookings,
     postgres_changes,
+    postgres_due,
     postgres_keys,
     postgres_projects,
     postgres_reschedule,
     postgres_resources,
     postgres_schema,
     postgres_search,
+    postgres_seats,
     postgres_settings,
 )
 from reservesvc.bookings.postgres_database import Database, Patience
@@ -24,14 +26,17 @@ from reservesvc.bookings.postgres_errors import DEPENDENCY
 from reservesvc.bookings.postgres_together import Sent, Together
 from reservesvc.domain.booking import Booking, BookingQuery
 from reservesvc.domain.entry import Entry
+from reservesvc.domain.moves import BY_CALLER, Asked
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
     Deleted,
     FenceMoved,
     KeyReused,
+    NoSeat,
     NotFound,
     NotOpen,
+    Overdue,
     Overtaken,
     Rescheduled,
     Taken,
@@ -169,10 +174,23 @@ class PostgresBookingStore:
                 return await self._database.resolve(again, until_s)
         return await self._database.act(first, again, until_s)
 
+    async def take_seat(
+        self, booking: Booking, idempotency: Idempotency | None
+    ) -> Booked | KeyReused | NoSeat | NotFound:
+        """Insert the booking of a group's customer, where and when the group is."""
+        work = partial(postgres_seats.take_seat, booking=booking, idempotency=idempotency)
+        # Where an attempt was committed and its answer lost, its booking repeats this one.
+        return await self._database.write(work, again=work)
+
     async def change_state(
-        self, booking: Booking, state: str, fence: int | None, now_ms: int | None
-    ) -> Changed | FenceMoved | NotOpen | NotFound:
-        """Move the booking from the state it was read in to `state`."""
+        self,
+        booking: Booking,
+        state: str,
+        fence: int | None,
+        now_ms: int | None,
+        asked: Asked = BY_CALLER,
+    ) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+        """Move the booking from the state it was read in to `state`, and its customers on."""
         return await self._database.write(
             partial(
                 postgres_bookings.change_state,
@@ -180,6 +198,7 @@ class PostgresBookingStore:
                 state=state,
                 fence=fence,
                 now_ms=now_ms,
+                asked=asked,
             )
         )
 
@@ -212,6 +231,15 @@ class PostgresBookingStore:
         """Delete the booking, as it was read."""
         work = partial(postgres_changes.delete, booking=booking, fence=fence)
         return await self._database.write(work)
+
+    async def due(self, limit: int, after: Booking | None) -> list[Booking]:
+        """Return the next bookings with a timer that has run out or was never worked out."""
+        return await self._database.read(partial(postgres_due.due, limit=limit, after=after))
+
+    async def reckon_due(self, booking_ids: Sequence[str]) -> None:
+        """Work out anew when the bookings' timers are due."""
+        work = partial(postgres_due.reckon_due, booking_ids=booking_ids)
+        await self._database.write(work, again=work)
 
     async def booking(self, booking_id: str) -> Booking | None:
         """Return the booking."""

@@ -11,14 +11,21 @@ whatever else claims a slot (`schema/postgres/`).
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from reservesvc.bookings.postgres_errors import BROKEN_RULE, DEPENDENCY
 from reservesvc.bookings.postgres_rows import NOW_MS, one
 from reservesvc.bookings.postgres_transaction import CollidedError, Session
-from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values, entries_of
+from reservesvc.bookings.rows import (
+    BOOKING_COLUMNS,
+    booking_of,
+    booking_values,
+    entries_of,
+    to_json,
+)
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.entry import Entry
+from reservesvc.domain.moves import UNFENCED, Asked, following, moved, untimely
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
@@ -26,6 +33,7 @@ from reservesvc.domain.outcomes import (
     KeyReused,
     NotFound,
     NotOpen,
+    Overdue,
     Taken,
 )
 from reservesvc.errors import UnavailableError
@@ -33,7 +41,10 @@ from reservesvc.ports import Idempotency, Snapshot, SnapshotBooking
 
 _COLUMNS = ", ".join(BOOKING_COLUMNS)
 _SELECT = f"SELECT {_COLUMNS} FROM bookings WHERE "  # noqa: S608 - our own column names
-_TAKES = (*BOOKING_COLUMNS, "blocks", "key_digest", "key_fingerprint", "fence", "is_again")
+_TAKES = (
+    *(*BOOKING_COLUMNS, "blocks", "key_digest", "key_fingerprint"),
+    *("fence", "is_again", "due_after_ms"),
+)
 _VALUES = ", ".join(f"{name} => ${number}" for number, name in enumerate(_TAKES, 1))
 _BOOK = f"SELECT book({_VALUES}, is_together => false)"
 _REFUSED: dict[str, FenceMoved | KeyReused | Taken] = {
@@ -68,11 +79,19 @@ _RAISE_FENCE = """
     RETURNING fence, longest_ms
 """
 _USED = "SELECT resource_id FROM resource_fences WHERE resource_id > $1 ORDER BY 1 LIMIT $2"
-_LOCK_BOOKING = f"{_SELECT}id = $1 FOR UPDATE"
-_CHANGE_STATE = f"""
-    UPDATE bookings SET state = $2, blocks = $3, updated_ms = coalesce($4, {NOW_MS})
-    WHERE id = $1 RETURNING updated_ms
-"""  # noqa: S608 - our own expression
+_LOCK_BOOKING = f"SELECT {_COLUMNS}, {NOW_MS} FROM bookings WHERE id = $1 FOR UPDATE"  # noqa: S608
+_LOCK_SEATED = f"{_SELECT}owner_booking_id = $1 AND seated ORDER BY id FOR UPDATE"
+_CHANGE_STATE = """
+    UPDATE bookings
+    SET state = $2, blocks = $3, seated = $4, inputs = $5, due_ms = $6, updated_ms = $7
+    WHERE id = $1
+"""
+_CAPACITY = "SELECT coalesce((SELECT capacity FROM resources WHERE id = $1), 1)"
+_FITS = "SELECT fits($1, $2, $3, $4, $5, $6)"
+_CLAIM_ALONE = "UPDATE bookings SET exclusive = $2 WHERE id = $1"
+_RAISE_LONGEST = """
+    UPDATE resource_fences SET longest_ms = greatest(longest_ms, $2) WHERE resource_id = $1
+"""
 
 
 async def snapshot(session: Session, resource_id: str, since_ms: int) -> Snapshot:
@@ -127,39 +146,70 @@ async def book(
 
     """
     key = (idempotency.digest, idempotency.fingerprint) if idempotency else (None, None)
-    values = (*booking_values(booking), booking.blocks, *key, fence, is_again)
-    (word,) = await session.fetchrow(_BOOK, *values)
+    timed = without_wait(booking)
+    values = (*booking_values(timed), booking.blocks, *key, fence, is_again, booking.waits_ms)
+    (answer,) = await session.fetchrow(_BOOK, *values)
+    word, _, due_ms = answer.partition(" ")
     if word == "booked":
-        return Booked(booking=booking)
+        return booked(timed, due_ms)
     if word == "repeated":
-        existing = await _repeated(session, booking, idempotency)
+        existing = await repeated(session, booking, idempotency)
         return Booked(booking=existing, repeated=not (is_again and existing.id == booking.id))
     if word in _REFUSED:
         return _REFUSED[word]
     raise UnavailableError(DEPENDENCY, BROKEN_RULE)
 
 
+def without_wait(booking: Booking) -> Booking:
+    """Return the booking with its timer, if that is not counted from when it is inserted."""
+    return replace(booking, due_ms=booking.due_from(0) if booking.waits_ms is None else None)
+
+
+def booked(timed: Booking, due_ms: str) -> Booked:
+    """Return the outcome of a booking that is inserted, with its timer as the database says."""
+    return Booked(booking=replace(timed, due_ms=int(due_ms)) if due_ms else timed)
+
+
 async def change_state(
-    session: Session, booking: Booking, state: str, fence: int | None, now_ms: int | None
-) -> Changed | FenceMoved | NotOpen | NotFound:
-    """Move the booking from the state it was read in to `state`."""
-    current_fence = fence
+    session: Session,
+    booking: Booking,
+    state: str,
+    fence: int | None,
+    now_ms: int | None,
+    asked: Asked,
+) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+    """Move the booking from the state it was read in to `state`, and its customers on."""
+    current_fence, longest_ms = fence, 0
     if fence is not None:
-        current_fence, _ = await _locked_fence(session, booking.resource_id)
-    row = await one(session, _LOCK_BOOKING, booking.id)
-    if row is None:
+        current_fence, longest_ms = await _locked_fence(session, booking.resource_id)
+    found = await locked(session, booking.id)
+    if found is None:
         return NotFound(model="Booking", id=booking.id)
-    current = booking_of(row)
-    # Of one that was rescheduled meanwhile, another slot than the caller saw would be freed.
-    if (current.state, current.entry_id) != (booking.state, booking.entry_id):
-        return NotOpen(booking=current, open_actions=())
+    current, clock_ms = found
+    refusal = untimely(current, booking, state, clock_ms, asked)
+    if refusal is not None:
+        return refusal
     if current_fence != fence:
         return FenceMoved()
-    changed = msgspec.structs.replace(current, state=state)
-    _check_claims_nothing(current, changed)
-    values = (booking.id, state, changed.blocks, now_ms)
-    (updated_ms,) = await session.fetchrow(_CHANGE_STATE, *values)
-    return Changed(booking=msgspec.structs.replace(changed, updated_ms=updated_ms))
+    changed = moved(current, state, clock_ms, now_ms, asked.inputs)
+    if changed.blocks and not current.blocks:
+        if fence is None:
+            raise ValueError(UNFENCED)
+        if not await _claims(session, changed, longest_ms):
+            return Taken(by="booked")
+    await _keep_state(session, changed)
+    for customer, after in following(changed, await _locked_seated(session, changed)):
+        await _keep_state(session, moved(customer, after, clock_ms, now_ms, None))
+    return Changed(booking=changed)
+
+
+async def locked(session: Session, booking_id: str) -> tuple[Booking, int] | None:
+    """Lock the booking; return it and the database's clock."""
+    row = await one(session, _LOCK_BOOKING, booking_id)
+    if row is None:
+        return None
+    *columns, clock_ms = row
+    return booking_of(columns), clock_ms
 
 
 async def by_id(session: Session, booking_id: str) -> Booking | None:
@@ -194,7 +244,7 @@ async def _locked_fence(session: Session, resource_id: str) -> tuple[int, int]:
     return fence, longest_ms
 
 
-async def _repeated(session: Session, booking: Booking, idempotency: Idempotency | None) -> Booking:
+async def repeated(session: Session, booking: Booking, idempotency: Idempotency | None) -> Booking:
     """Return the booking that the database says is there already."""
     existing = await by_reservation(session, booking.reservation_id)
     if existing is None and idempotency is not None:
@@ -206,12 +256,30 @@ async def _repeated(session: Session, booking: Booking, idempotency: Idempotency
     return existing
 
 
-def _check_claims_nothing(current: Booking, changed: Booking) -> None:
-    # No capacity is counted here, so a booking that left its slot to others cannot have it
-    # back. No graph asks for that; this is for the one that will.
-    if changed.blocks and not current.blocks:
-        message = f"{current.graph}: {current.state} to {changed.state} would claim a slot"
-        raise ValueError(message)
+async def _claims(session: Session, booking: Booking, longest_ms: int) -> bool:
+    """Take the slot for a booking that has none so far, if it fits; return whether it does."""
+    resource_id, start_ms, end_ms = booking.resource_id, booking.start_ms, booking.end_ms
+    (capacity,) = await session.fetchrow(_CAPACITY, resource_id)
+    wanted = (resource_id, start_ms, end_ms, booking.quantity, capacity, longest_ms)
+    if not booking.double and not (await session.fetchrow(_FITS, *wanted))[0]:
+        return False
+    is_exclusive = capacity == 1 and not booking.double
+    await session.execute(_CLAIM_ALONE, booking.id, is_exclusive)
+    await session.execute(_RAISE_LONGEST, resource_id, end_ms - start_ms)
+    return True
+
+
+async def _keep_state(session: Session, changed: Booking) -> None:
+    inputs = to_json(changed.inputs)
+    held = (changed.id, changed.state, changed.blocks, changed.seated, inputs)
+    await session.execute(_CHANGE_STATE, *held, changed.due_ms, changed.updated_ms)
+
+
+async def _locked_seated(session: Session, owner: Booking) -> list[Booking]:
+    """Lock the bookings that have seats of the group, always after the group itself."""
+    if not owner.life.is_group:
+        return []
+    return [booking_of(row) for row in await session.fetch(_LOCK_SEATED, owner.id)]
 
 
 def _snapshot_booking(resource_id: str, row: Iterable[Any]) -> SnapshotBooking:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from reservesvc.bookings.postgres_bookings import _LOCK_BOOKING, _locked_fence, by_id
+from reservesvc.bookings.postgres_bookings import _locked_fence, by_id, locked
 from reservesvc.bookings.postgres_reschedule import KIND
-from reservesvc.bookings.postgres_rows import NOW_MS, one
+from reservesvc.bookings.postgres_rows import NOW_MS
 from reservesvc.bookings.postgres_transaction import Session
-from reservesvc.bookings.rows import booking_of, to_json
+from reservesvc.bookings.rows import to_json
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import Changed, Deleted, FenceMoved, NotFound, NotOpen
 
@@ -29,10 +29,10 @@ async def delete(
     current_fence = fence
     if fence is not None:
         current_fence, _ = await _locked_fence(session, booking.resource_id)
-    row = await one(session, _LOCK_BOOKING, booking.id)
-    if row is None:
+    found = await locked(session, booking.id)
+    if found is None:
         return NotFound(model="Booking", id=booking.id)
-    current = booking_of(row)
+    current, _ = found
     if (current.state, current.entry_id) != (booking.state, booking.entry_id):
         return NotOpen(booking=current, open_actions=())
     if current_fence != fence:

@@ -2,13 +2,13 @@
 
 from reservesvc.bookings import postgres_settings as settings
 from reservesvc.bookings.postgres_bookings import (
-    _LOCK_BOOKING,
     _locked_fence,
+    _locked_seated,
     by_id,
+    locked,
 )
 from reservesvc.bookings.postgres_rows import one
 from reservesvc.bookings.postgres_transaction import Session
-from reservesvc.bookings.rows import booking_of
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import (
     FenceMoved,
@@ -18,7 +18,7 @@ from reservesvc.domain.outcomes import (
     Rescheduled,
     Taken,
 )
-from reservesvc.domain.rescheduling import Fences, answer, fits, placed
+from reservesvc.domain.rescheduling import Fences, along, answer, fits, placed
 from reservesvc.domain.slot import Usage
 from reservesvc.ports import Idempotency
 
@@ -26,7 +26,7 @@ KIND = "reschedule"
 """What its Idempotency-Keys are kept as"""
 _UPDATE = """
     UPDATE bookings SET resource_id = $2, start_ms = $3, end_ms = $4, entry_id = $5,
-        updated_ms = $6, exclusive = $7
+        updated_ms = $6, due_ms = $7, exclusive = $8
     WHERE id = $1
 """
 _RAISE_LONGEST = """
@@ -51,10 +51,10 @@ async def reschedule(
     """Put the booking into its new slot; the order of the answers is the port's."""
     found = await _locked_fences(session, booking.resource_id, after.resource_id)
     made = await settings.made_by(session, idempotency, KIND)
-    row = await one(session, _LOCK_BOOKING, booking.id)
+    row = await locked(session, booking.id)
     if row is None:
         return NotFound(model="Booking", id=booking.id)
-    current = booking_of(row)
+    current, _ = row
     early = answer(current, booking, after, made)
     if early is not None:
         return early
@@ -88,7 +88,9 @@ async def _usages(session: Session, after: Booking, longest_ms: int) -> list[Usa
 
 
 async def _put(session: Session, after: Booking, *, is_exclusive: bool) -> None:
-    slot = (after.resource_id, after.start_ms, after.end_ms)
-    values = (after.id, *slot, after.entry_id, after.updated_ms, is_exclusive)
-    await session.execute(_UPDATE, *values)
+    customers = await _locked_seated(session, after)
+    for moved in (after, *(along(each, after) for each in customers)):
+        slot = (moved.resource_id, moved.start_ms, moved.end_ms)
+        values = (moved.id, *slot, moved.entry_id, moved.updated_ms, moved.due_ms)
+        await session.execute(_UPDATE, *values, is_exclusive and moved.blocks)
     await session.execute(_RAISE_LONGEST, after.resource_id, after.end_ms - after.start_ms)

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_type_hints
 
 from msgspec import Struct
 
+from reservesvc.bookings.postgres_bookings import booked, without_wait
 from reservesvc.bookings.postgres_errors import DEPENDENCY, LATE
 from reservesvc.bookings.postgres_transaction import Session, Work
 from reservesvc.bookings.rows import BOOKING_COLUMNS, JSON_FIELDS, booking_values
@@ -23,8 +24,12 @@ from reservesvc.errors import OutcomeUnknownError, UnavailableError
 TOGETHER_MAX = 32
 """The most bookings of one transaction: they keep their resources locked until all are done"""
 
-_COLUMNS = (*BOOKING_COLUMNS, "blocks", "fence")
-_HINTS = {**dict(zip(BOOKING_COLUMNS, get_type_hints(Booking).values(), strict=True)), "fence": int}
+_COLUMNS = (*BOOKING_COLUMNS, "blocks", "fence", "due_after_ms")
+_HINTS = {
+    **dict(zip(BOOKING_COLUMNS, get_type_hints(Booking).values(), strict=True)),
+    "fence": int,
+    "due_after_ms": int,
+}
 _ANSWERS: dict[str, FenceMoved | Taken] = {
     "fence_moved": FenceMoved(),
     "taken": Taken(by="booked"),
@@ -114,9 +119,10 @@ class Together:
             _tell(asks, [_answer(ask, word) for ask, word in zip(asks, words, strict=True)])
 
 
-def _answer(ask: _Ask, word: str) -> Answer:
+def _answer(ask: _Ask, answer: str) -> Answer:
+    word, _, due_ms = answer.partition(" ")
     if word == "booked":
-        return Booked(booking=ask.booking)
+        return booked(without_wait(ask.booking), due_ms)
     return _ANSWERS.get(word, Sent.ALONE)
 
 
@@ -128,9 +134,14 @@ def _tell(asks: Sequence[_Ask], answers: Sequence[Answer]) -> None:
 
 async def _booked(session: Session, asks: Sequence[_Ask]) -> list[str]:
     """Return the word of `book` for each, all in one statement."""
-    rows = [(*booking_values(ask.booking), ask.booking.blocks, ask.fence) for ask in asks]
+    rows = [_row(ask.booking, ask.fence) for ask in asks]
     found = await session.fetch(_BOOK, *(list(column) for column in zip(*rows, strict=True)))
     return [word for (word,) in found]
+
+
+def _row(booking: Booking, fence: int) -> tuple[object, ...]:
+    values = booking_values(without_wait(booking))
+    return (*values, booking.blocks, fence, booking.waits_ms)
 
 
 def _type(column: str) -> str:

@@ -20,7 +20,15 @@ from reservesvc.bookings.postgres_errors import (
     is_refusal,
     sentence,
 )
-from reservesvc.domain.outcomes import FenceMoved, KeyReused, NotFound, NotOpen, Taken
+from reservesvc.domain.outcomes import (
+    FenceMoved,
+    KeyReused,
+    NoSeat,
+    NotFound,
+    NotOpen,
+    Overdue,
+    Taken,
+)
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 
 T = TypeVar("T")
@@ -30,7 +38,7 @@ _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _ROLL_BACK_S = 0.2
 """How long a ROLLBACK may take before the session is ended instead"""
-_REFUSALS = (FenceMoved, KeyReused, NotFound, NotOpen, Taken)
+_REFUSALS = (FenceMoved, KeyReused, NoSeat, NotFound, NotOpen, Overdue, Taken)
 """Outcomes that change nothing: they are rolled back, which waits for no disk"""
 
 

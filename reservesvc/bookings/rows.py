@@ -14,8 +14,9 @@ from reservesvc.domain.entry import Entry
 _FIELDS = Booking.__struct_fields__
 # `where` is a keyword of SQL; a column of that name would have to be quoted everywhere.
 _RENAMED = {"where": "place"}
-JSON_FIELDS = ("customers", "meta", "participants", "settings")
+JSON_FIELDS = ("customers", "meta", "participants", "settings", "inputs")
 """Fields that are JSON in a column"""
+_TRUTH_FIELDS = ("double", "from_reservation")
 
 BOOKING_COLUMNS = tuple(_RENAMED.get(name, name) for name in _FIELDS)
 """The columns that hold a booking's fields, in the order of the fields"""
@@ -37,7 +38,7 @@ def booking_of(row: Sequence[Any]) -> Booking:
     """Return the booking whose `BOOKING_COLUMNS` are `row`."""
     values = dict(zip(_FIELDS, row, strict=True))
     values.update({name: msgspec.json.decode(values[name]) for name in JSON_FIELDS})
-    values["double"] = bool(values["double"])  # SQLite has only numbers
+    values.update({name: bool(values[name]) for name in _TRUTH_FIELDS})  # SQLite has only numbers
     return Booking(**values)
 
 

@@ -13,25 +13,30 @@ from typing import Any, Self
 from reservesvc.bookings import (
     sqlite_bookings,
     sqlite_changes,
+    sqlite_due,
     sqlite_keys,
     sqlite_projects,
     sqlite_reschedule,
     sqlite_resources,
     sqlite_schema,
     sqlite_search,
+    sqlite_seats,
     sqlite_settings,
 )
 from reservesvc.bookings.sqlite_database import Database
 from reservesvc.domain.booking import Booking, BookingQuery
 from reservesvc.domain.entry import Entry
+from reservesvc.domain.moves import BY_CALLER, Asked
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
     Deleted,
     FenceMoved,
     KeyReused,
+    NoSeat,
     NotFound,
     NotOpen,
+    Overdue,
     Overtaken,
     Rescheduled,
     Taken,
@@ -143,10 +148,23 @@ class SqliteBookingStore:
             partial(sqlite_bookings.book, booking=booking, fence=fence, idempotency=idempotency)
         )
 
+    async def take_seat(
+        self, booking: Booking, idempotency: Idempotency | None
+    ) -> Booked | KeyReused | NoSeat | NotFound:
+        """Insert the booking of a group's customer, where and when the group is."""
+        return await self._database.write(
+            partial(sqlite_seats.take_seat, booking=booking, idempotency=idempotency)
+        )
+
     async def change_state(
-        self, booking: Booking, state: str, fence: int | None, now_ms: int | None
-    ) -> Changed | FenceMoved | NotOpen | NotFound:
-        """Move the booking from the state it was read in to `state`."""
+        self,
+        booking: Booking,
+        state: str,
+        fence: int | None,
+        now_ms: int | None,
+        asked: Asked = BY_CALLER,
+    ) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+        """Move the booking from the state it was read in to `state`, and its customers on."""
         return await self._database.write(
             partial(
                 sqlite_bookings.change_state,
@@ -154,6 +172,7 @@ class SqliteBookingStore:
                 state=state,
                 fence=fence,
                 now_ms=now_ms,
+                asked=asked,
             )
         )
 
@@ -186,6 +205,14 @@ class SqliteBookingStore:
         """Delete the booking, as it was read."""
         work = partial(sqlite_changes.delete, booking=booking, fence=fence)
         return await self._database.write(work)
+
+    async def due(self, limit: int, after: Booking | None) -> list[Booking]:
+        """Return the next bookings with a timer that has run out or was never worked out."""
+        return await self._database.read(partial(sqlite_due.due, limit=limit, after=after))
+
+    async def reckon_due(self, booking_ids: Sequence[str]) -> None:
+        """Work out anew when the bookings' timers are due."""
+        await self._database.write(partial(sqlite_due.reckon_due, booking_ids=booking_ids))
 
     async def booking(self, booking_id: str) -> Booking | None:
         """Return the booking."""

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from reservesvc.bookings.rows import (
     BOOKING_COLUMNS,
@@ -13,9 +13,10 @@ from reservesvc.bookings.rows import (
     entries_of,
     to_json,
 )
-from reservesvc.bookings.sqlite_clock import NOW_MS
+from reservesvc.bookings.sqlite_clock import clock
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.entry import Entry
+from reservesvc.domain.moves import UNFENCED, Asked, following, moved, untimely
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
@@ -23,6 +24,7 @@ from reservesvc.domain.outcomes import (
     KeyReused,
     NotFound,
     NotOpen,
+    Overdue,
     Taken,
 )
 from reservesvc.domain.slot import Usage, peak
@@ -30,7 +32,7 @@ from reservesvc.ports import Idempotency, Snapshot, SnapshotBooking
 
 _COLUMNS = ", ".join(BOOKING_COLUMNS)
 _SELECT = f"SELECT {_COLUMNS} FROM bookings WHERE "  # noqa: S608 - our own column names
-_INSERTED = (*BOOKING_COLUMNS, "blocks", "key_digest", "key_fingerprint")
+_INSERTED = (*BOOKING_COLUMNS, "blocks", "seated", "key_digest", "key_fingerprint")
 _INSERT = (
     f"INSERT INTO bookings ({', '.join(_INSERTED)}) "  # noqa: S608 - our own column names
     f"VALUES ({', '.join('?' * len(_INSERTED))})"
@@ -65,10 +67,11 @@ _RAISE_LONGEST = """
 """
 _USED = "SELECT resource_id FROM resource_fences WHERE resource_id > ? ORDER BY 1 LIMIT ?"
 _CAPACITY = "SELECT json_extract(document, '$.capacity') FROM resources WHERE id = ?"
-_CHANGE_STATE = f"""
-    UPDATE bookings SET state = ?, blocks = ?, updated_ms = coalesce(?, {NOW_MS}) WHERE id = ?
-"""  # noqa: S608 - our own expression
-_UPDATED = "SELECT updated_ms FROM bookings WHERE id = ?"
+_CHANGE_STATE = """
+    UPDATE bookings SET state = ?, blocks = ?, seated = ?, inputs = ?, due_ms = ?, updated_ms = ?
+    WHERE id = ?
+"""
+_SEATED = f"{_SELECT}owner_booking_id = ? AND seated ORDER BY id"
 _UNREGISTERED_CAPACITY = 1
 
 
@@ -105,20 +108,17 @@ def book(
     idempotency: Idempotency | None,
 ) -> Booked | FenceMoved | Taken | KeyReused:
     """Insert the booking under the fence; the order of the questions is the port's."""
-    answer = _repeated(connection, booking, idempotency)
+    answer = repeated(connection, booking, idempotency)
     if answer is not None:
         return answer
     current_fence, longest_ms = _fence(connection, booking.resource_id)
     if current_fence != fence:
         return FenceMoved()
-    if booking.blocks:
-        if not booking.double and not _fits(connection, booking, longest_ms):
-            return Taken(by="booked")
-        length_ms = booking.end_ms - booking.start_ms
-        connection.execute(_RAISE_LONGEST, (booking.resource_id, length_ms))
-    key = (idempotency.digest, idempotency.fingerprint) if idempotency else (None, None)
-    connection.execute(_INSERT, (*booking_values(booking), booking.blocks, *key))
-    return Booked(booking=booking)
+    if booking.blocks and not _claims(connection, booking, longest_ms):
+        return Taken(by="booked")
+    timed = replace(booking, due_ms=booking.due_from(clock(connection)))
+    insert(connection, timed, idempotency)
+    return Booked(booking=timed)
 
 
 def change_state(
@@ -127,21 +127,45 @@ def change_state(
     state: str,
     fence: int | None,
     now_ms: int | None,
-) -> Changed | FenceMoved | NotOpen | NotFound:
-    """Move the booking from the state it was read in to `state`."""
+    asked: Asked,
+) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+    """Move the booking from the state it was read in to `state`, and its customers on."""
     current = by_id(connection, booking.id)
     if current is None:
         return NotFound(model="Booking", id=booking.id)
-    # Of one that was rescheduled meanwhile, another slot than the caller saw would be freed.
-    if (current.state, current.entry_id) != (booking.state, booking.entry_id):
-        return NotOpen(booking=current, open_actions=())
-    if fence is not None and _fence(connection, current.resource_id)[0] != fence:
+    clock_ms = clock(connection)
+    refusal = untimely(current, booking, state, clock_ms, asked)
+    if refusal is not None:
+        return refusal
+    current_fence, longest_ms = _fence(connection, current.resource_id)
+    if fence is not None and current_fence != fence:
         return FenceMoved()
-    changed = msgspec.structs.replace(current, state=state)
-    _check_claims_nothing(current, changed)
-    connection.execute(_CHANGE_STATE, (state, changed.blocks, now_ms, booking.id))
-    (updated_ms,) = connection.execute(_UPDATED, (booking.id,)).fetchone()
-    return Changed(booking=msgspec.structs.replace(changed, updated_ms=updated_ms))
+    changed = moved(current, state, clock_ms, now_ms, asked.inputs)
+    if changed.blocks and not current.blocks:
+        if fence is None:
+            raise ValueError(UNFENCED)
+        if not _claims(connection, changed, longest_ms):
+            return Taken(by="booked")
+    _keep_state(connection, changed)
+    for customer, after in following(changed, seated(connection, changed)):
+        _keep_state(connection, moved(customer, after, clock_ms, now_ms, None))
+    return Changed(booking=changed)
+
+
+def insert(
+    connection: sqlite3.Connection, booking: Booking, idempotency: Idempotency | None
+) -> None:
+    """Insert the booking with its key."""
+    key = (idempotency.digest, idempotency.fingerprint) if idempotency else (None, None)
+    values = (*booking_values(booking), booking.blocks, booking.seated, *key)
+    connection.execute(_INSERT, values)
+
+
+def seated(connection: sqlite3.Connection, owner: Booking) -> list[Booking]:
+    """Return the bookings that have seats of the group."""
+    if not owner.life.is_group:
+        return []
+    return [booking_of(row) for row in connection.execute(_SEATED, (owner.id,))]
 
 
 def by_id(connection: sqlite3.Connection, booking_id: str) -> Booking | None:
@@ -163,9 +187,10 @@ def by_key(connection: sqlite3.Connection, digest: str) -> tuple[Booking, str] |
     return row and (booking_of(row[:-1]), row[-1])
 
 
-def _repeated(
+def repeated(
     connection: sqlite3.Connection, booking: Booking, idempotency: Idempotency | None
 ) -> Booked | KeyReused | None:
+    """Return the answer where the reservation or the key became a booking before."""
     existing = by_reservation(connection, booking.reservation_id)
     if existing is not None:
         return Booked(booking=existing, repeated=True)
@@ -184,6 +209,21 @@ def _fence(connection: sqlite3.Connection, resource_id: str) -> tuple[int, int]:
     return row or (0, 0)
 
 
+def _claims(connection: sqlite3.Connection, booking: Booking, longest_ms: int) -> bool:
+    """Take the slot for the booking if it fits; return whether it does."""
+    if not booking.double and not _fits(connection, booking, longest_ms):
+        return False
+    length_ms = booking.end_ms - booking.start_ms
+    connection.execute(_RAISE_LONGEST, (booking.resource_id, length_ms))
+    return True
+
+
+def _keep_state(connection: sqlite3.Connection, changed: Booking) -> None:
+    inputs = to_json(changed.inputs)
+    held = (changed.state, changed.blocks, changed.seated, inputs)
+    connection.execute(_CHANGE_STATE, (*held, changed.due_ms, changed.updated_ms, changed.id))
+
+
 def _fits(connection: sqlite3.Connection, booking: Booking, longest_ms: int) -> bool:
     """Tell whether the resource has the capacity for the booking, at every instant of it."""
     start_ms, end_ms = booking.start_ms, booking.end_ms
@@ -196,14 +236,6 @@ def _fits(connection: sqlite3.Connection, booking: Booking, longest_ms: int) -> 
 def _capacity(connection: sqlite3.Connection, resource_id: str) -> int:
     row = connection.execute(_CAPACITY, (resource_id,)).fetchone()
     return row[0] if row else _UNREGISTERED_CAPACITY
-
-
-def _check_claims_nothing(current: Booking, changed: Booking) -> None:
-    # No capacity is counted here, so a booking that left its slot to others cannot have it
-    # back. No graph asks for that; this is for the one that will.
-    if changed.blocks and not current.blocks:
-        message = f"{current.graph}: {current.state} to {changed.state} would claim a slot"
-        raise ValueError(message)
 
 
 def _snapshot_booking(resource_id: str, row: Sequence[Any]) -> SnapshotBooking:

@@ -9,6 +9,7 @@ from reservesvc.bookings.sqlite_bookings import (
     _capacity,
     _fence,
     by_id,
+    seated,
 )
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import (
@@ -19,14 +20,15 @@ from reservesvc.domain.outcomes import (
     Rescheduled,
     Taken,
 )
-from reservesvc.domain.rescheduling import Fences, answer, fits, placed
+from reservesvc.domain.rescheduling import Fences, along, answer, fits, placed
 from reservesvc.domain.slot import Usage
 from reservesvc.ports import Idempotency
 
 KIND = "reschedule"
 """What its Idempotency-Keys are kept as"""
 _UPDATE = """
-    UPDATE bookings SET resource_id = ?, start_ms = ?, end_ms = ?, entry_id = ?, updated_ms = ?
+    UPDATE bookings SET resource_id = ?, start_ms = ?, end_ms = ?, entry_id = ?, updated_ms = ?,
+        due_ms = ?
     WHERE id = ?
 """
 _BY_KEY = "SELECT id, fingerprint FROM idempotency_keys WHERE digest = ? AND kind = ?"
@@ -73,8 +75,10 @@ def _usages(connection: sqlite3.Connection, after: Booking, longest_ms: int) -> 
 def _put(
     connection: sqlite3.Connection, after: Booking, idempotency: Idempotency | None
 ) -> Rescheduled:
-    slot = (after.resource_id, after.start_ms, after.end_ms)
-    connection.execute(_UPDATE, (*slot, after.entry_id, after.updated_ms, after.id))
+    for moved in (after, *(along(each, after) for each in seated(connection, after))):
+        slot = (moved.resource_id, moved.start_ms, moved.end_ms)
+        values = (*slot, moved.entry_id, moved.updated_ms, moved.due_ms)
+        connection.execute(_UPDATE, (*values, moved.id))
     connection.execute(_RAISE_LONGEST, (after.resource_id, after.end_ms - after.start_ms))
     settings.keep_key(connection, idempotency, KIND, after.id)
     return Rescheduled(booking=after)

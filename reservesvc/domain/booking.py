@@ -4,16 +4,23 @@ from typing import Any
 
 from msgspec import Struct
 
+from reservesvc.domain import settings
 from reservesvc.domain.entry import Entry
-from reservesvc.domain.graphs import GRAPHS
+from reservesvc.domain.graphs import GRAPHS, Graph
 from reservesvc.domain.slot import Usage
+
+NOT_WORKED_OUT = 0
+"""what `due_ms` is where a server that knew of no timers wrote the row"""
+Inputs = dict[str, dict[str, Any]]
+"""by action: what was sent along with it"""
 
 
 class Booking(Struct, frozen=True, kw_only=True):
     """A booking as the booking store holds it.
 
     `entry_id` names its entry in the resource's index (`slots:{…}`): the ULID of the
-    reservation it came from.
+    reservation it came from; of one that does not block at first, a ULID that nobody knows,
+    for when it claims its slot.
     """
 
     id: str
@@ -39,6 +46,16 @@ class Booking(Struct, frozen=True, kw_only=True):
     """the booking of the group that this one has a seat of"""
     double: bool = False
     """the caller allowed double bookings: it stands outside of the count"""
+    from_reservation: bool = False
+    """a reservation of the caller's became it; else it was booked directly"""
+    inputs: Inputs = {}
+    due_ms: int | None = None
+    """when the state's timer is due, on the booking store's clock, which sets it"""
+
+    @property
+    def life(self) -> Graph:
+        """The graph it follows."""
+        return GRAPHS[self.graph]
 
     @property
     def entry(self) -> Entry:
@@ -59,7 +76,43 @@ class Booking(Struct, frozen=True, kw_only=True):
     @property
     def blocks(self) -> bool:
         """Whether it keeps its slot from others."""
-        return GRAPHS[self.graph].blocks(self.state)
+        return self.life.uses == "slot" and self._holds
+
+    @property
+    def seated(self) -> bool:
+        """Whether it keeps its seats of a group from others."""
+        return self.life.uses == "seat" and self._holds
+
+    @property
+    def _holds(self) -> bool:
+        return self.life.holds(self.state, reserved=self.from_reservation)
+
+    @property
+    def due_state(self) -> str | None:
+        """Where its state's timer leads, or None where it has none."""
+        timer = self.life.states[self.state].timer
+        return None if timer is None else self.life.next_state(self.state, timer.action)
+
+    def is_due(self, now_ms: int) -> bool:
+        """Tell whether its state's timer has run out by `now_ms`; one not worked out has not."""
+        return self.due_ms is not None and NOT_WORKED_OUT < self.due_ms <= now_ms
+
+    @property
+    def waits_ms(self) -> int | None:
+        """How long its timer runs, where that is counted from when it came into its state."""
+        timer = self.life.states[self.state].timer
+        if timer is None or timer.since != "entry":
+            return None
+        return settings.timeout_ms(self.settings) or timer.delay_ms
+
+    def due_from(self, entered_ms: int) -> int | None:
+        """Return when its timer is due, if it came into its state at `entered_ms`."""
+        timer = self.life.states[self.state].timer
+        if self.waits_ms is not None:
+            return entered_ms + self.waits_ms
+        if timer is None or not settings.completes(self.settings):
+            return None
+        return self.end_ms + timer.delay_ms
 
 
 class BookingQuery(Struct, frozen=True, kw_only=True):

@@ -186,6 +186,21 @@ class Deleted(Outcome, frozen=True, kw_only=True):
     """The booking is no more."""
 
 
+class Overdue(Outcome, frozen=True, kw_only=True):
+    """The booking's timer has run out: that move comes before any other."""
+
+    booking: Booking
+
+
+class NoSeat(Outcome, frozen=True, kw_only=True):
+    """The group takes nobody in its state, or has fewer seats left than were asked for."""
+
+    owner: Booking
+    seats_left: int
+    is_closed: bool
+    """it takes nobody; else it is only too full"""
+
+
 class NotFound(Outcome, frozen=True, kw_only=True):
     """There is nothing with this id."""
 

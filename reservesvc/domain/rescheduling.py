@@ -65,13 +65,19 @@ def rescheduled(booking: Booking, slot: Slot) -> Booking:
     """
     names = (booking.id, booking.entry_id, slot.resource_id, str(slot.start_ms), str(slot.end_ms))
     digest = blake2b("\0".join(names).encode(), digest_size=_DIGEST_BYTES).digest()
-    return replace(
+    moved = replace(
         booking,
         entry_id=ulid_of(int.from_bytes(digest)),
         resource_id=slot.resource_id,
         start_ms=slot.start_ms,
         end_ms=slot.end_ms,
     )
+    return _timed(moved)
+
+
+def _timed(moved: Booking) -> Booking:
+    """Return the booking with its timer where it is counted from the slot's end."""
+    return moved if moved.waits_ms is not None else replace(moved, due_ms=moved.due_from(0))
 
 
 def terms_of(booking: Booking) -> Terms:
@@ -93,14 +99,22 @@ def terms_of(booking: Booking) -> Terms:
 
 def placed(current: Booking, after: Booking) -> Booking:
     """Return the booking as it stands in the store, in the slot and at the time of `after`."""
-    return replace(
+    return along(replace(current, entry_id=after.entry_id), after)
+
+
+def along(current: Booking, after: Booking) -> Booking:
+    """Return a booking of a group's customer as it goes where its owner goes, entry and all.
+
+    A timer counted from the slot's end goes along, one counted from the state does not.
+    """
+    moved = replace(
         current,
-        entry_id=after.entry_id,
         resource_id=after.resource_id,
         start_ms=after.start_ms,
         end_ms=after.end_ms,
         updated_ms=after.updated_ms,
     )
+    return _timed(moved)
 
 
 def answer(

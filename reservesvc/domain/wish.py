@@ -116,9 +116,18 @@ def complete(
 
 
 def check_graph(wish: Wish, graph: str) -> None:
-    """Note a graph that is not there, and name those that are."""
-    if graph not in GRAPHS:
+    """Note a graph that is not there, and name those that are; or one that takes no slot."""
+    life = GRAPHS.get(graph)
+    if life is None:
         wish.wrong("graph", f"must be one of: {', '.join(GRAPHS)}")
+    elif life.uses == "seat":
+        wish.wrong("graph", f"{graph} takes a seat of a booking, and no slot to reserve")
+
+
+def check_project(wish: Wish, project: Project | None) -> None:
+    """Note a project that is not there."""
+    if wish.project_id is not None and project is None:
+        wish.wrong("project_id", UNKNOWN_PROJECT)
 
 
 def _check_names(wish: Wish, project: Project | None) -> None:
@@ -126,8 +135,8 @@ def _check_names(wish: Wish, project: Project | None) -> None:
         wish.wrong("resource_id", REQUIRED)
     elif not is_resource_id(wish.resource_id):
         wish.wrong("resource_id", RESOURCE_ID_RULE)
-    if wish.project_id is not None and project is None:
-        wish.wrong("project_id", UNKNOWN_PROJECT)
+    if wish.project_id is not None:
+        check_project(wish, project)
 
 
 def check_slot(wish: Wish, limits: Limits) -> None:

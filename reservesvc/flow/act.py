@@ -1,16 +1,65 @@
-"""act: take an action of a booking's graph, such as cancel."""
+"""act: take an action of a booking's graph, such as cancel, or the one its timer asks for.
 
-from reservesvc.domain.booking import Booking
-from reservesvc.domain.graphs import GRAPHS
-from reservesvc.domain.outcomes import Changed, Cold, FenceMoved, NotFound, NotOpen, Pending
+Where the booking keeps its slot or has none before and after, the booking store alone is
+asked. Where it gives its slot back, its entry is unsettled first; where it takes one, that is
+claimed as any other and handed off.
+"""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from reservesvc.domain.booking import Booking, Inputs
+from reservesvc.domain.moves import Asked
+from reservesvc.domain.outcomes import (
+    Changed,
+    Cold,
+    Ended,
+    FenceMoved,
+    NotFound,
+    NotOpen,
+    Overdue,
+    Past,
+    Pending,
+    Reserved,
+    Taken,
+)
+from reservesvc.domain.rescheduling import terms_of
+from reservesvc.domain.wish import Limits
 from reservesvc.flow.fenced import fenced
+from reservesvc.flow.reserve import UNLIMITED, claim_for, claim_slot
 from reservesvc.flow.resync import ATTEMPTS, kept_cold
 from reservesvc.flow.settle import settle
 from reservesvc.ports import Stores
 
+ORDINARY = Limits()
+_Decision = Changed | NotOpen | NotFound | Overdue | Taken
 
-async def act(stores: Stores, booking_id: str, action: str) -> Changed | NotOpen | NotFound:
+
+class _Move(Struct, frozen=True):
+    """Where a booking is to go, and who asks."""
+
+    state: str
+    asked: Asked
+
+
+async def act(
+    stores: Stores,
+    booking_id: str,
+    action: str,
+    inputs: Inputs | None = None,
+    limits: Limits = ORDINARY,
+) -> Changed | NotOpen | NotFound | Taken | Past:
     """Move the booking along its graph; a slot it no longer needs is free at once.
+
+    A timer that has run out goes first, whoever comes later: what it asks for is done before
+    the action is looked at.
+
+    Args:
+        stores: to ask.
+        booking_id: which booking.
+        action: one of its graph's; `NotOpen` where it is not open in its state.
+        inputs: what was sent along, kept with the booking.
+        limits: how long a claim on a slot may take.
 
     Raises:
         UnavailableError: nothing was changed.
@@ -21,37 +70,102 @@ async def act(stores: Stores, booking_id: str, action: str) -> Changed | NotOpen
         booking = await stores.bookings.booking(booking_id)
         if booking is None:
             return NotFound(model="Booking", id=booking_id)
-        graph = GRAPHS[booking.graph]
-        state = graph.next_state(booking.state, action)
+        state = booking.life.next_state(booking.state, action)
         if state is None:
-            open_actions = tuple(graph.open_actions(booking.state))
+            open_actions = tuple(booking.life.open_actions(booking.state))
             return NotOpen(booking=booking, open_actions=open_actions)
-        outcome = await _change(stores, booking, state)
-        if isinstance(outcome, Changed):
+        outcome = await _change(stores, limits, booking, _Move(state, Asked(inputs=inputs)))
+        if isinstance(outcome, Changed | Taken | Past):
             return outcome
+        if isinstance(outcome, Overdue):
+            await take_due(stores, outcome.booking, limits)
         # Somebody else changed the booking or its index meanwhile: look again.
     raise kept_cold(booking_id)
 
 
+async def take_due(
+    stores: Stores, booking: Booking, limits: Limits = ORDINARY
+) -> _Decision | FenceMoved | Past | None:
+    """Make the move that the booking's timer asks for, if it is due and nobody has made it.
+
+    None where its state has no timer.
+
+    Raises:
+        UnavailableError: nothing was changed.
+        OutcomeUnknownError: the next look tells.
+
+    """
+    if booking.due_state is None:
+        return None
+    return await _change(stores, limits, booking, _Move(booking.due_state, Asked(by_itself=True)))
+
+
 async def _change(
-    stores: Stores, booking: Booking, state: str
-) -> Changed | FenceMoved | NotOpen | NotFound:
-    """Change the booking's state; with its entry unsettled where it gives its slot back."""
-    if GRAPHS[booking.graph].blocks(state) == booking.blocks:
-        return await stores.bookings.change_state(booking, state, None, None)
+    stores: Stores, limits: Limits, booking: Booking, move: _Move
+) -> _Decision | FenceMoved | Past:
+    """Change the booking's state, by the way that the slot asks for."""
+    blocks = replace(booking, state=move.state).blocks
+    if blocks == booking.blocks:
+        return await _decide(stores, booking, move, None)
+    if blocks:
+        return await _claim(stores, limits, booking, move)
+    return await _free(stores, booking, move)
+
+
+async def _decide(
+    stores: Stores, booking: Booking, move: _Move, pending: Pending | None
+) -> _Decision | FenceMoved:
+    """Let the booking store decide, and tell Redis where an entry waits for it."""
+    fence, now_ms = (pending.fence, pending.now_ms) if pending else (None, None)
+    change = stores.bookings.change_state
+    decision = await change(booking, move.state, fence, now_ms, move.asked)
+    # Of the other answers somebody else's decision about the same entry may be the next one,
+    # so it stays unsettled.
+    if pending and isinstance(decision, Changed | NotOpen | NotFound):
+        current = None if isinstance(decision, NotFound) else decision.booking
+        await settle(stores, booking.entry, pending, current)
+    return decision
+
+
+async def _free(stores: Stores, booking: Booking, move: _Move) -> _Decision:
+    """Change the state with the booking's entry unsettled."""
 
     async def unsettle() -> Pending | Cold | NotOpen | NotFound:
         pending = await stores.reservations.unsettle_booking(booking.entry)
         return pending if isinstance(pending, Pending) else await _moved_on(stores, booking)
 
-    async def decide(pending: Pending) -> Changed | NotOpen | NotFound | FenceMoved:
-        decision = await stores.bookings.change_state(booking, state, pending.fence, pending.now_ms)
-        if not isinstance(decision, FenceMoved):
-            current = None if isinstance(decision, NotFound) else decision.booking
-            await settle(stores, booking.entry, pending, current)
-        return decision
+    async def decide(pending: Pending) -> _Decision | FenceMoved:
+        return await _decide(stores, booking, move, pending)
 
     return await fenced(stores, booking.resource_id, unsettle, decide)
+
+
+async def _claim(stores: Stores, limits: Limits, booking: Booking, move: _Move) -> _Decision | Past:
+    """Claim the slot under the booking's entry, then change the state as a hand-off would.
+
+    All who want the same of this booking share one claim, for its id is the booking's. After
+    a failure it stays, to be repeated or to lapse.
+    """
+    resource = await stores.settings.resource(booking.resource_id)
+    capacity = UNLIMITED if booking.double else resource.capacity
+    claim = claim_for(terms_of(booking), booking.entry_id, limits.grace_ms)
+    claimed = await claim_slot(stores, claim, capacity, None)
+    if isinstance(claimed, Taken | Past):
+        return claimed
+    if not isinstance(claimed, Reserved):
+        return NotOpen(booking=booking, open_actions=())  # it is booked under this id already
+    reservation = claimed.reservation
+
+    async def unsettle() -> Pending | Cold | Ended:
+        return await stores.reservations.unsettle_reservation(reservation)
+
+    async def decide(pending: Pending) -> _Decision | FenceMoved:
+        return await _decide(stores, booking, move, pending)
+
+    outcome: _Decision | Ended = await fenced(stores, booking.resource_id, unsettle, decide)
+    if isinstance(outcome, Ended):
+        return NotOpen(booking=booking, open_actions=())  # another made the move, or Redis forgot
+    return outcome
 
 
 async def _moved_on(stores: Stores, booking: Booking) -> Cold | NotOpen | NotFound:

@@ -7,11 +7,17 @@ a live key asks the booking store (`resync`). A direct booking takes a short res
 itself and hands it off: one path.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from msgspec.structs import replace
 
+from reservesvc.domain.booking import Booking
+from reservesvc.domain.graphs import DEFAULT_GRAPH, GRAPHS
 from reservesvc.domain.handoff import (
     Names,
-    check_customer,
+    booked_directly,
+    check_to_book,
     compose,
     customer_of,
     mismatches,
@@ -24,6 +30,7 @@ from reservesvc.domain.outcomes import (
     Invalid,
     KeyReused,
     Mismatch,
+    NoSeat,
     Past,
     Pending,
     ReplayedEnded,
@@ -31,11 +38,12 @@ from reservesvc.domain.outcomes import (
     Taken,
 )
 from reservesvc.domain.reservation import Reservation, ReservationId
-from reservesvc.domain.wish import Limits, Wish, check_graph
+from reservesvc.domain.wish import Limits, Wish, check_graph, check_project
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 from reservesvc.flow.fenced import fenced
 from reservesvc.flow.reserve import UNLIMITED, claim_for, claim_slot, settle_terms
 from reservesvc.flow.resync import ATTEMPTS, kept_cold
+from reservesvc.flow.seat import take_seat
 from reservesvc.flow.settle import give_back, settle
 from reservesvc.ports import Idempotency, Stores
 
@@ -67,8 +75,8 @@ async def hand_off(
 
 async def book(
     stores: Stores, limits: Limits, wish: Wish, idempotency: Idempotency | None
-) -> Booked | Invalid | KeyReused | Past | Taken:
-    """Book a free slot without a reservation of the caller's own.
+) -> Booked | Invalid | KeyReused | NoSeat | Past | Taken:
+    """Book a free slot, or seats of a group, without a reservation of the caller's own.
 
     Raises:
         UnavailableError: nothing was booked.
@@ -78,11 +86,14 @@ async def book(
     earlier = await _booked_by_key(stores, idempotency)
     if earlier:
         return earlier
+    graph = await _graph_of(stores, wish)
+    if graph in GRAPHS and GRAPHS[graph].uses == "seat":
+        return await take_seat(stores, wish, graph, idempotency)
     terms, capacity = await settle_terms(stores, limits, wish)
     is_double = await _is_double(stores, wish)
     if is_double:
         capacity = UNLIMITED
-    check_customer(wish, wish.customer or {})
+    check_to_book(wish, graph, wish.customer or {})
     if terms is None or wish.errors:
         return Invalid(errors=wish.errors)
     pin = idempotency
@@ -106,6 +117,13 @@ async def book(
         if idempotency is not None:
             pin = replace(idempotency, digest=f"{idempotency.digest}-{own.ulid}")
     raise kept_cold(terms.resource_id)
+
+
+async def _graph_of(stores: Stores, wish: Wish) -> str:
+    """Return the graph of a direct booking: the request says so, or else its project."""
+    project = await stores.settings.project(wish.project_id) if wish.project_id else None
+    default = project.booking.graph if project else None
+    return wish.graph or default or DEFAULT_GRAPH
 
 
 async def _is_double(stores: Stores, wish: Wish) -> bool:
@@ -143,11 +161,12 @@ async def _refusal(
     stores: Stores, wish: Wish, reservation: Reservation
 ) -> Invalid | Mismatch | None:
     """Check all that can be checked before anything is changed."""
-    if wish.project_id and await stores.settings.project(wish.project_id) is None:
-        wish.wrong("project_id", "names no project; create it with POST /v2/projects")
+    project = await stores.settings.project(wish.project_id) if wish.project_id else None
+    check_project(wish, project)
     details = reservation.details()
-    check_customer(wish, customer_of(wish, details))
-    check_graph(wish, wish.graph or details.graph)
+    graph = wish.graph or details.graph
+    check_graph(wish, graph)
+    check_to_book(wish, graph, customer_of(wish, details))
     if wish.errors:
         return Invalid(errors=wish.errors)
     differing = mismatches(wish, reservation)
@@ -159,18 +178,17 @@ async def _convert(
     wish: Wish,
     reservation: Reservation,
     idempotency: Idempotency | None,
-    *,
-    is_double: bool = False,
+    directly: Callable[[Booking, Names], Booking] | None = None,
 ) -> Booked | Ended | Taken | KeyReused:
-    details = reservation.details()
-    names = Names(booking_id=stores.ids.uuid(), customer_id=stores.ids.uuid())
+    details, ids = reservation.details(), stores.ids
+    names = Names(booking_id=ids.uuid(), customer_id=ids.uuid(), entry_id=ids.ulid())
 
     async def unsettle() -> Pending | Cold | Ended:
         return await stores.reservations.unsettle_reservation(reservation)
 
     async def decide(pending: Pending) -> Booked | Taken | KeyReused | FenceMoved:
         draft = compose(reservation, details, wish, names, pending.now_ms)
-        draft = replace(draft, double=is_double)
+        draft = directly(draft, names) if directly else draft
         decision = await stores.bookings.book(draft, pending.fence, idempotency)
         if isinstance(decision, Booked):
             await settle(stores, reservation.entry, pending, decision.booking)
@@ -200,7 +218,8 @@ async def _convert_own(
     it. It stays to be repeated, or to lapse.
     """
     try:
-        return await _convert(stores, wish, reservation, idempotency, is_double=is_double)
+        directly = partial(booked_directly, double=is_double)
+        return await _convert(stores, wish, reservation, idempotency, directly)
     except OutcomeUnknownError:
         raise
     except UnavailableError:

@@ -14,14 +14,16 @@ SETTLE_S = 0.5
 
 
 async def settle(stores: Stores, entry: Entry, pending: Pending, booking: Booking | None) -> None:
-    """Make the entry booked if it is what `booking` blocks its slot with, else remove it.
+    """Make the entry booked if it is the one of `booking` and that blocks, else remove it.
+
+    It is another's where the booking was made without blocking, or has moved since.
 
     What the store decided stands whether or not Redis hears of it: an entry left unsettled
     is put right by the resync of whoever meets it without a live key.
     """
     try:
         async with asyncio.timeout(SETTLE_S):
-            if booking and booking.blocks and booking.entry_id == entry.id:
+            if booking and booking.blocks and booking.entry == entry:
                 await stores.reservations.settle_booked(entry, pending, booking.id)
             else:
                 await stores.reservations.settle_freed(entry, pending)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from reservesvc.domain.booking import Booking, BookingQuery
 from reservesvc.domain.entry import Entry
+from reservesvc.domain.moves import BY_CALLER, Asked
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
@@ -188,12 +189,30 @@ class StubBookings(Scripted):
         """Book it."""
         return await self._say("book", Booked(booking=booking), booking, fence, idempotency)
 
+    async def take_seat(self, booking: Booking, idempotency: Idempotency | None) -> Any:
+        """Take it."""
+        return await self._say("take_seat", Booked(booking=booking), booking, idempotency)
+
     async def change_state(
-        self, booking: Booking, state: str, fence: int | None, now_ms: int | None
+        self,
+        booking: Booking,
+        state: str,
+        fence: int | None,
+        now_ms: int | None,
+        asked: Asked = BY_CALLER,
     ) -> Any:
         """Change it."""
         changed = Changed(booking=replace(booking, state=state))
-        return await self._say("change_state", changed, booking, state, fence, now_ms)
+        arguments = (booking, state, fence, now_ms, asked)
+        return await self._say("change_state", changed, *arguments)
+
+    async def due(self, limit: int, after: Booking | None) -> Any:
+        """Find none."""
+        return await self._say("due", [], limit, after)
+
+    async def reckon_due(self, booking_ids: Sequence[str]) -> Any:
+        """Reckon."""
+        return await self._say("reckon_due", None, booking_ids)
 
     async def reschedule(
         self, booking: Booking, after: Booking, fences: Fences, idempotency: Idempotency | None

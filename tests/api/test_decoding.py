@@ -11,6 +11,7 @@ from reservesvc.api import schemas
 from reservesvc.api.call import Route
 from reservesvc.api.problems import RefusedError
 from reservesvc.api.routes import ROUTES
+from reservesvc.domain.graphs import GRAPHS
 from tests.api import ordinary
 from tests.api.client import ADA, BOOK, RESERVE, Http
 from tests.api.stubs import RESERVATION_ID, Stubs
@@ -50,7 +51,7 @@ async def errors_of(http: Http, path: str, body: object) -> dict[str, list[str]]
         ({"customer": {"email": 1}}, {"customer.email": "must be a string"}),
         ({"customer": {"more": {"a": ["\0"]}}}, {"customer.more.a.0": NUL}),
         ({"customer": {"a\0b": 1}}, {"customer.a\\u0000b": NUL}),
-        ({"graph": "circle"}, {"graph": "must be one of: instant"}),
+        ({"graph": "circle"}, {"graph": f"must be one of: {', '.join(GRAPHS)}"}),
         ({"quantity": 0}, {"quantity": "must be from 1 to the resource's capacity, 1"}),
         (
             {"duration": "x", "start": 1, "where": False, "customer": {"name": [], "phone": 5}},

@@ -130,7 +130,7 @@ async def test_the_legacy_event_form_books_the_same(service: Http) -> None:
 
 async def test_another_graph_is_refused_and_the_known_ones_are_named(service: Http) -> None:
     """Only what is there can be asked for."""
-    answer = await service("POST", "/v2/bookings", BOOK | {"graph": "confirm_decline"})
+    answer = await service("POST", "/v2/bookings", BOOK | {"graph": "circle"})
     assert (answer.status, answer.code) == (422, "invalid_fields")
     assert "instant" in answer.json["errors"]["graph"][0]
 

@@ -22,6 +22,7 @@ from reservesvc.domain.outcomes import (
     KeyReused,
     Live,
     Mismatch,
+    NoSeat,
     NotFinal,
     NotFound,
     NotOpen,
@@ -34,9 +35,9 @@ from reservesvc.domain.outcomes import (
 from reservesvc.domain.reservation import granted
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 from tests.api import ordinary
-from tests.api.client import BODY_BYTES_MAX, BOOK, RESERVE, Http
+from tests.api.client import ADA, BODY_BYTES_MAX, BOOK, RESERVE, Http
 from tests.api.conftest import Start
-from tests.api.stubs import RESERVATION_ID, Stubs
+from tests.api.stubs import BOOKING_ID, RESERVATION_ID, Stubs
 from tests.builders import a_booking, a_claim, at
 
 DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -52,6 +53,7 @@ REFUSALS: dict[type[Outcome], Refusal] = {
     Unsettled: Unsettled(),
     ExtensionLimit: ExtensionLimit(latest_ms=at(0)),
     Mismatch: Mismatch(fields=("start", "end")),
+    NoSeat: NoSeat(owner=a_booking(), seats_left=0, is_closed=False),
     NotOpen: NotOpen(booking=a_booking(), open_actions=("cancel",)),
     NotFinal: NotFinal(booking=a_booking(), ending_actions=("cancel",)),
     NotFound: NotFound(model="Booking", id="b"),
@@ -69,7 +71,7 @@ HOPED_FOR = {
     "Rescheduled",
     "Deleted",
 }
-WITHIN_THE_FLOW = {"Busy", "Cold", "ReplayedEnded", "Pending", "FenceMoved", "Overtaken"}
+WITHIN_THE_FLOW = {"Busy", "Cold", "ReplayedEnded", "Pending", "FenceMoved", "Overdue", "Overtaken"}
 
 
 class Case(Struct):
@@ -102,6 +104,17 @@ def _half_a_cart(stubs: Stubs) -> None:
     stubs.reservations.will("read", read)
 
 
+def _a_full_group(stubs: Stubs) -> None:
+    owner = a_booking(graph="group_owner", state="tentative")
+    stubs.bookings.will("booking", owner)
+    stubs.bookings.will("take_seat", NoSeat(owner=owner, seats_left=0, is_closed=False))
+
+
+A_SEAT = {
+    "graph": "group_customer",
+    "related": {"owner_booking_id": BOOKING_ID},
+    "customer": ADA,
+}
 RESERVE_PATH = "/v2/bookings/reserve"
 CASES = {
     "malformed_json": _posting(RESERVE_PATH, b"{"),
@@ -116,6 +129,9 @@ CASES = {
     "reservation_not_found": Case(ordinary.Request("GET", f"{RESERVE_PATH}/none")),
     "method_not_allowed": Case(ordinary.Request("PATCH", "/v2/bookings")),
     "slot_unavailable": _reserving(Taken(by="reserved", retry_after_ms=1_001)),
+    "seat_unavailable": Case(
+        ordinary.Request("POST", "/v2/bookings", A_SEAT), script=_a_full_group
+    ),
     "cart_incomplete": Case(
         ordinary.Request(
             "POST",

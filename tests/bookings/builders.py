@@ -3,11 +3,13 @@
 from itertools import count
 from typing import Any
 
+from msgspec.structs import replace
+
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.project import Project, Resource
 
 MINUTE_MS = 60_000
-NOON_MS = 1_790_000_000_000
+NOON_MS = 1_900_000_000_000
 """An instant to count from"""
 
 _numbers = count(1)
@@ -36,7 +38,8 @@ def booking(**fields: Any) -> Booking:
         "created_ms": NOON_MS - 1_000,
         "updated_ms": NOON_MS - 1_000,
     }
-    return Booking(**{**defaults, **fields})
+    made = Booking(**{**defaults, **fields})
+    return made if "due_ms" in fields else replace(made, due_ms=made.due_from(made.created_ms))
 
 
 def at(start_min: int, end_min: int, **fields: Any) -> Booking:

@@ -13,7 +13,7 @@ from tests.bookings.conftest import OpenStore
 
 async def test_meta_is_replaced_whole(store: OpenStore) -> None:
     """What is not sent again is gone; nothing else changes but the time."""
-    before = booking(meta={"a": 1, "b": {"c": 2}})
+    before = booking(meta={"a": 1, "b": {"c": 2}}, updated_ms=1)
     await store.book(before, 0, None)
     changed = await store.set_meta(before.id, {"b": {"d": 3}})
     assert isinstance(changed, Changed)

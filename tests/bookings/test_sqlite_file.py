@@ -203,7 +203,7 @@ async def test_the_table_has_a_column_for_every_field(path: Path) -> None:
     """A field that is added to a booking needs a step that adds its column."""
     await open_and_close(path)
     columns = {row[1] for row in raw(path, "PRAGMA table_info(bookings)")}
-    assert columns == {*BOOKING_COLUMNS, "blocks", "key_digest", "key_fingerprint"}
+    assert columns == {*BOOKING_COLUMNS, "blocks", "seated", "key_digest", "key_fingerprint"}
 
 
 async def test_what_blocks_is_answered_from_the_index(path: Path) -> None:

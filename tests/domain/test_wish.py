@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.project import BookingDefaults, Project, Resource, unregistered
 from reservesvc.domain.wish import Limits, Wish, complete
 from tests.builders import ROOM, a_wish, at
@@ -63,7 +64,12 @@ def test_nothing_at_all_names_everything_required() -> None:
         ({"duration_s": 3_601}, "duration", "duration must be from 1 to 3600 seconds"),
         ({"quantity": 0}, "quantity", "quantity must be from 1 to the resource's capacity, 5"),
         ({"quantity": 6}, "quantity", "quantity must be from 1 to the resource's capacity, 5"),
-        ({"graph": "x"}, "graph", "graph must be one of: instant"),
+        ({"graph": "x"}, "graph", f"graph must be one of: {', '.join(GRAPHS)}"),
+        (
+            {"graph": "group_customer"},
+            "graph",
+            "graph group_customer takes a seat of a booking, and no slot to reserve",
+        ),
     ],
 )
 def test_a_broken_rule_is_named(fields: dict[str, Any], name: str, rule: str) -> None:

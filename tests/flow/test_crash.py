@@ -95,6 +95,10 @@ async def _cancel(booking_id: str, stores: Stores) -> object:
     return await act(stores, booking_id, "cancel")
 
 
+async def _confirm(booking_id: str, stores: Stores) -> object:
+    return await act(stores, booking_id, "confirm")
+
+
 async def _reserve(key: Idempotency, stores: Stores) -> object:
     return await reserve(stores, LIMITS, a_wish(), key)
 
@@ -220,6 +224,40 @@ async def test_a_crashed_cancel(
             rival = await reserve(other, LIMITS, a_wish(), None)
         assert isinstance(rival, Reserved)
         assert isinstance(await hand_off(other, Wish(), rival.reservation.id, None), Booked)
+        if not went_down:
+            break
+
+
+@pytest.mark.parametrize(("after", "lapsed", "cold"), CASES)
+async def test_a_crashed_confirm(
+    servers: list[Stores], redis: Redis, *, after: bool, lapsed: bool, cold: bool
+) -> None:
+    """The slot is booked as the booking store says; the repeat goes on with the same claim."""
+    crashed, other = servers
+    for step in itertools.count(1):
+        assert step < STEPS_MAX
+        await _fresh(redis, crashed)
+        tentative = await book(crashed, LIMITS, a_wish(graph="confirm_decline"), None)
+        assert isinstance(tentative, Booked)
+        if cold:
+            await redis.flushall()
+        went_down = await crashes(
+            crashed, step, partial(_confirm, tentative.booking.id), after=after
+        )
+        if lapsed:
+            await lapse(redis)
+        committed = await blocking(other)
+        rival = await reserve(other, LIMITS, a_wish(), None) if lapsed or committed else None
+        assert isinstance(rival, Taken) or not committed
+        repeat = await act(other, tentative.booking.id, "confirm")
+        if isinstance(rival, Reserved):
+            assert isinstance(repeat, Taken)
+            assert isinstance(await hand_off(other, Wish(), rival.reservation.id, None), Booked)
+        else:
+            assert isinstance(repeat, NotOpen if committed else Changed)
+        assert await blocking(other) == 1
+        await lapse(redis)
+        assert await reserve(other, LIMITS, a_wish(), None) == Taken(by="booked")
         if not went_down:
             break
 

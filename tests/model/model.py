@@ -13,6 +13,8 @@ class Model:
     held: dict[str, Usage] = field(default_factory=dict)
     booked: dict[str, Usage] = field(default_factory=dict)
     """by reservation id"""
+    waiting: dict[str, Usage] = field(default_factory=dict)
+    """what tentative bookings will want once they are confirmed, by reservation id"""
     cancelled: set[str] = field(default_factory=set)
 
     def fits(self, usage: Usage) -> bool:
@@ -26,6 +28,13 @@ class Model:
         if reservation_id in self.held:
             self.booked[reservation_id] = self.held.pop(reservation_id)
         return reservation_id in self.booked or reservation_id in self.cancelled
+
+    def confirm(self, reservation_id: str) -> bool:
+        """Give a tentative booking its slot; tell whether there is room."""
+        if not self.fits(self.waiting[reservation_id]):
+            return False
+        self.booked[reservation_id] = self.waiting.pop(reservation_id)
+        return True
 
     def cancel(self, reservation_id: str) -> None:
         """Give a booking's slot back."""

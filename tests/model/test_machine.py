@@ -24,7 +24,16 @@ from redis.asyncio import Redis
 from reservesvc.bookings.settings import CachedSettings
 from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.domain.booking import BookingQuery
-from reservesvc.domain.outcomes import Booked, Changed, Ended, Extended, Released, Reserved, Taken
+from reservesvc.domain.outcomes import (
+    Booked,
+    Changed,
+    Ended,
+    Extended,
+    NotOpen,
+    Released,
+    Reserved,
+    Taken,
+)
 from reservesvc.domain.project import Resource
 from reservesvc.domain.reservation import ReservationId
 from reservesvc.domain.slot import Usage
@@ -48,6 +57,8 @@ LIMITS = Limits()
 HOURS = st.integers(0, 11)
 LENGTHS = st.integers(1, 5)
 QUANTITIES = st.integers(1, 2)
+GIVES_BACK = {"instant": "cancel", "confirm_decline": "decline", "instant_payment": "timeout"}
+"""the graphs that hold what a reservation held from the start, and how each gives it back"""
 
 
 class Machine(RuleBasedStateMachine):
@@ -55,7 +66,8 @@ class Machine(RuleBasedStateMachine):
 
     server: RedisServer
     reservations: Bundle[str] = Bundle("reservations")
-    bookings: Bundle[tuple[str, str]] = Bundle("bookings")
+    bookings: Bundle[tuple[str, str, str]] = Bundle("bookings")
+    tentative: Bundle[tuple[str, str]] = Bundle("tentative")
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,15 +141,15 @@ class Machine(RuleBasedStateMachine):
         parsed = _id(reservation)
         self.run(self.redis.delete(f"reservation:{{{parsed.resource_id}}}:{parsed.ulid}"))
 
-    @rule(target=bookings, reservation=reservations)
-    def hand_off(self, reservation: str) -> Any:
+    @rule(target=bookings, reservation=reservations, graph=st.sampled_from(sorted(GIVES_BACK)))
+    def hand_off(self, reservation: str, graph: str) -> Any:
         """Hand off: what lives is booked, what was booked is answered again."""
-        outcome = self.run(hand_off(self.stores, Wish(), _id(reservation), None))
+        outcome = self.run(hand_off(self.stores, Wish(graph=graph), _id(reservation), None))
         if not self.model.convert(reservation):
             assert isinstance(outcome, Ended)
             return multiple()
         assert isinstance(outcome, Booked)
-        return (reservation, outcome.booking.id)
+        return (reservation, outcome.booking.id, outcome.booking.graph)
 
     @rule(target=bookings, start=HOURS, length=LENGTHS)
     def book(self, start: int, length: int) -> Any:
@@ -149,13 +161,48 @@ class Machine(RuleBasedStateMachine):
             return multiple()
         assert isinstance(outcome, Booked)
         self.model.booked[outcome.booking.reservation_id] = usage
+        return (outcome.booking.reservation_id, outcome.booking.id, "instant")
+
+    @rule(target=tentative, start=HOURS, length=LENGTHS)
+    def ask(self, start: int, length: int) -> Any:
+        """Ask for a slot that somebody has to confirm: only if there is room, and it stays free."""
+        usage = Usage(at(start), at(start + length), 1)
+        wish = a_wish(start, start + length, graph="confirm_decline")
+        outcome = self.run(book(self.stores, LIMITS, wish, None))
+        if not self.model.fits(usage):
+            assert isinstance(outcome, Taken)
+            return multiple()
+        assert isinstance(outcome, Booked)
+        self.model.waiting[outcome.booking.reservation_id] = usage
         return (outcome.booking.reservation_id, outcome.booking.id)
 
-    @rule(booking=consumes(bookings))
-    def cancel(self, booking: tuple[str, str]) -> None:
-        """Cancel: once."""
+    @rule(target=bookings, booking=tentative)
+    def confirm(self, booking: tuple[str, str]) -> Any:
+        """Confirm: exactly if there is room by now, and once."""
         reservation, booking_id = booking
-        outcome = self.run(act(self.stores, booking_id, "cancel"))
+        outcome = self.run(act(self.stores, booking_id, "confirm"))
+        if reservation not in self.model.waiting:
+            assert isinstance(outcome, NotOpen)
+            return multiple()
+        if not self.model.confirm(reservation):
+            assert isinstance(outcome, Taken)
+            return multiple()
+        assert isinstance(outcome, Changed)
+        return (reservation, booking_id, "instant")  # from here on they are alike
+
+    @rule(booking=tentative)
+    def decline(self, booking: tuple[str, str]) -> None:
+        """Decline: what was not confirmed yet."""
+        reservation, booking_id = booking
+        outcome = self.run(act(self.stores, booking_id, "decline"))
+        was_waiting = self.model.waiting.pop(reservation, None) is not None
+        assert isinstance(outcome, Changed if was_waiting else NotOpen)
+
+    @rule(booking=consumes(bookings))
+    def give_back(self, booking: tuple[str, str, str]) -> None:
+        """Cancel, decline, or let the payment time out: once."""
+        reservation, booking_id, graph = booking
+        outcome = self.run(act(self.stores, booking_id, GIVES_BACK[graph]))
         assert isinstance(outcome, Changed) == (reservation in self.model.booked)
         if reservation in self.model.booked:
             self.model.cancel(reservation)

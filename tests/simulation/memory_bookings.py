@@ -9,6 +9,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from reservesvc.domain.booking import Booking
+from reservesvc.domain.moves import BY_CALLER, Asked, moved, untimely
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
@@ -16,6 +17,7 @@ from reservesvc.domain.outcomes import (
     KeyReused,
     NotFound,
     NotOpen,
+    Overdue,
     Rescheduled,
     Taken,
 )
@@ -67,8 +69,9 @@ class MemoryBookings:
             return FenceMoved()
         if booking.blocks and not booking.double and not self.fits(booking):
             return Taken(by="booked")
-        self.insert(booking, idempotency)
-        return Booked(booking=booking)
+        timed = replace(booking, due_ms=booking.due_from(self._clock()))
+        self.insert(timed, idempotency)
+        return Booked(booking=timed)
 
     def repeated(
         self, booking: Booking, idempotency: Idempotency | None
@@ -104,18 +107,27 @@ class MemoryBookings:
             self._by_key[idempotency.digest] = (booking.id, idempotency.fingerprint)
 
     def change_state(
-        self, booking: Booking, state: str, fence: int | None, now_ms: int | None
-    ) -> Changed | FenceMoved | NotOpen | NotFound:
+        self,
+        booking: Booking,
+        state: str,
+        fence: int | None,
+        now_ms: int | None,
+        asked: Asked = BY_CALLER,
+    ) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
         """Move the booking from the state it was read in to `state`."""
         current = self.rows.get(booking.id)
         if current is None:
             return NotFound(model="Booking", id=booking.id)
-        if (current.state, current.entry_id) != (booking.state, booking.entry_id):
-            return NotOpen(booking=current, open_actions=())
+        clock_ms = self._clock()
+        refusal = untimely(current, booking, state, clock_ms, asked)
+        if refusal is not None:
+            return refusal
         if fence is not None and self.fence(current.resource_id) != fence:
             return FenceMoved()
-        updated_ms = self._clock() if now_ms is None else now_ms
-        changed = replace(current, state=state, updated_ms=updated_ms)
+        changed = moved(current, state, clock_ms, now_ms, asked.inputs)
+        claims = changed.blocks and not current.blocks
+        if claims and not changed.double and not self.fits(changed):
+            return Taken(by="booked")
         self._keep(changed)
         return Changed(booking=changed)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.entry import Entry
+from reservesvc.domain.moves import BY_CALLER, Asked
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
@@ -17,6 +18,7 @@ from reservesvc.domain.outcomes import (
     KeyReused,
     NotFound,
     NotOpen,
+    Overdue,
     Past,
     Pending,
     ReplayedEnded,
@@ -60,11 +62,16 @@ class NoFenceInAct(MemoryBookings):
     """A state is changed whatever fence that was prepared under."""
 
     def change_state(
-        self, booking: Booking, state: str, fence: int | None, now_ms: int | None
-    ) -> Changed | FenceMoved | NotOpen | NotFound:
+        self,
+        booking: Booking,
+        state: str,
+        fence: int | None,
+        now_ms: int | None,
+        asked: Asked = BY_CALLER,
+    ) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
         """Look away."""
         del fence
-        return super().change_state(booking, state, None, now_ms)
+        return super().change_state(booking, state, None, now_ms, asked)
 
 
 class NoFenceInReschedule(MemoryBookings):
