@@ -104,12 +104,11 @@ class RedisServer:
         shutil.rmtree(self.directory)
 
     def _command(self) -> list[str]:
-        server = os.environ.get("RESERVESVC_TEST_REDIS_SERVER") or find_server()
         extra = ["--appendonly", "yes" if self._appendonly else "no", "--port", str(self.port)]
         more = [
             part for name, value in self._more.items() for part in (f"--{name}", *value.split())
         ]
-        return [server, *options(self.socket_path, self.directory), *extra, *more]
+        return [server_binary(), *options(self.socket_path, self.directory), *extra, *more]
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -124,6 +123,11 @@ class RedisServer:
     def _logged(self) -> str:
         log = self.directory / "redis.log"
         return log.read_text() if log.exists() else "nothing was logged"
+
+
+def server_binary() -> str:
+    """Return the path of the server that the tests run against."""
+    return os.environ.get("RESERVESVC_TEST_REDIS_SERVER") or find_server()
 
 
 def free_port() -> int:

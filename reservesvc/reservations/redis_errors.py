@@ -68,8 +68,8 @@ def connect_reason(error: Exception) -> str:
         return "does not accept the name and password in RESERVESVC_REDIS_URL"
     if any(isinstance(kind, MasterNotFoundError) for kind in kinds):
         return (
-            "has no primary that a Sentinel knows as healthy; is the service name in "
-            "RESERVESVC_REDIS_URL right?"
+            "has no primary that a Sentinel knows as healthy; do the Sentinels run, and are "
+            "their service name and password in RESERVESVC_REDIS_URL right?"
         )
     if any(isinstance(kind, BusyLoadingError) for kind in kinds):
         return REFUSALS["LOADING"]

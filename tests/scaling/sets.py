@@ -17,8 +17,8 @@ from redis import Redis
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS
 from redis.exceptions import RedisError
 
-from reservesvc.embedded_server import find_server, leashed
-from tests.servers import RedisServer, free_port
+from reservesvc.embedded_server import leashed
+from tests.servers import RedisServer, free_port, server_binary
 
 SERVICE = "shop"
 SOON_S = 30.0
@@ -145,7 +145,7 @@ class SentinelSet(ReplicatedSet):
             f"sentinel failover-timeout {SERVICE} 6000\n"
         )
         return subprocess.Popen(
-            leashed([find_server(), str(file), "--sentinel"]), stdin=subprocess.DEVNULL
+            leashed([server_binary(), str(file), "--sentinel"]), stdin=subprocess.DEVNULL
         )
 
     def _knows_all(self, port: int) -> bool:
@@ -155,12 +155,18 @@ class SentinelSet(ReplicatedSet):
 
     def state(self, port: int) -> dict[str, str]:
         """Return what a Sentinel says of the set."""
-        with Redis("127.0.0.1", port, decode_responses=True, protocol=2) as client:
-            reply = client.connection_pool.get_connection()
-            reply.send_command("SENTINEL", "MASTER", SERVICE)
-            words = reply.read_response()
-            client.connection_pool.release(reply)
+        words = self.ask_sentinel(port, "SENTINEL", "MASTER", SERVICE)
         return dict(zip(words[::2], words[1::2], strict=True))
+
+    @staticmethod
+    def ask_sentinel(port: int, *command: str) -> Any:
+        """Return a Sentinel's reply as it is; redis-py's client would make something of it."""
+        with Redis("127.0.0.1", port, decode_responses=True, protocol=2) as client:
+            connection = client.connection_pool.get_connection()
+            connection.send_command(*command)
+            reply = connection.read_response()
+            client.connection_pool.release(connection)
+        return reply
 
     def promoted(self, old: Member) -> Member:
         """Return who has taken over from `old`, once that is so."""

@@ -93,6 +93,27 @@ async def test_a_slot_that_moved_is_found(cluster: ClusterPipelines, primaries: 
     assert [answer[1] for answer in answers if isinstance(answer, list)] == [5, 6, 7]
 
 
+async def test_one_slot_that_moved_tells_of_all(
+    cluster: ClusterPipelines, primaries: ClusterSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The map is looked up again behind the call, so that the others need not be told."""
+    source = primaries.owner(slot_of_resource("room-1"))
+    beside = next(one for one in RESOURCES[2:] if primaries.owner(slot_of_resource(one)) is source)
+    target = others(primaries, "room-1")[0]
+    await cluster.call_packed(COUNT, count("room-1"))
+    for resource_id in ("room-1", beside):
+        await move(primaries, slot_of_resource(resource_id), target)
+    monkeypatch.setattr(routing, "LOOK_EVERY_S", 0)
+    before = errors(source, "MOVED")
+    await cluster.call_packed(COUNT, count("room-1"))
+    while cluster._looking:
+        await asyncio.sleep(0)
+    await cluster.call_packed(COUNT, count(beside))
+    assert errors(source, "MOVED") == before + 1
+    for resource_id in ("room-1", beside):
+        await move(primaries, slot_of_resource(resource_id), source)
+
+
 async def test_a_slot_that_is_moving_is_said_to_be(
     cluster: ClusterPipelines, primaries: ClusterSet
 ) -> None:
@@ -168,6 +189,9 @@ async def test_a_node_that_is_gone_is_looked_for(
         lead(cluster, "room-1", ("127.0.0.1", line.port))
         answers = await cluster.call_many(COUNT, [count("room-1"), count("room-2")])
         assert [answer[1] for answer in answers if isinstance(answer, list)] == [3, 1]
+        lead(cluster, "room-1", ("127.0.0.1", line.port))
+        await health.check(cluster)  # nobody else may come to notice
+        assert set(cluster._pipelines) == {("127.0.0.1", one.port) for one in primaries.members}
         lead(cluster, "room-1", ("127.0.0.1", line.port))
         await cluster.renew(key_of("room-1"))
         assert (await cluster.call_packed(COUNT, count("room-1")))[1] == 4
