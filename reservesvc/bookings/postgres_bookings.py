@@ -57,14 +57,17 @@ _BLOCKING_SINCE = """
     WHERE blocks AND resource_id = $1 AND start_ms > $2 AND end_ms > $3
     ORDER BY start_ms, id
 """
+# OFFSET 0 lets each resource be looked up in the index by itself. The planner would otherwise go
+# through all that ever began before the end of the time, once for all resources.
 _BLOCKING_BETWEEN = """
     SELECT asked.id, found.entry_id, found.start_ms, found.end_ms, found.quantity
     FROM unnest($1::text[]) AS asked (id)
-    LEFT JOIN resource_fences ON resource_fences.resource_id = asked.id
+    LEFT JOIN resource_fences ON resource_fences.resource_id = asked.id COLLATE "C"
     CROSS JOIN LATERAL (
         SELECT entry_id, start_ms, end_ms, quantity FROM bookings
-        WHERE blocks AND bookings.resource_id = asked.id
+        WHERE blocks AND bookings.resource_id = asked.id COLLATE "C"
             AND start_ms > $2 - coalesce(longest_ms, 0) AND start_ms < $3 AND end_ms > $2
+        OFFSET 0
     ) AS found
 """
 _FENCE = "SELECT fence, longest_ms FROM resource_fences WHERE resource_id = $1"

@@ -1,12 +1,21 @@
 """What is booked on many resources within a time, in every engine, and which are registered."""
 
+import asyncio
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reservesvc.bookings import postgres_bookings, sqlite_bookings
+from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.domain.outcomes import Booked
 from tests.bookings.builders import NOON_MS, at, resource
 from tests.bookings.conftest import OpenStore
+from tests.postgres import Databases
 
 ROOMS = [f"room-{number}" for number in range(5)]
 MINUTE_MS = 60_000
@@ -86,3 +95,38 @@ async def test_registered_resources(store: OpenStore) -> None:
     registered = await store.registered(["b", "x", "a", "'"])
     assert {(each.id, each.capacity) for each in registered} == {("a", 1), ("b", 2)}
     assert await store.registered([]) == []
+
+
+async def test_postgres_looks_each_resource_up(databases: Databases, database: str) -> None:
+    """By resource and start, also where most bookings began long before: the store may grow."""
+    await databases.rows(database, _MANY_OLD)
+    await databases.rows(database, "ANALYZE bookings")
+    sql = f"EXPLAIN {postgres_bookings._BLOCKING_BETWEEN}"
+    plan = " ".join(row[0] for row in await databases.rows(database, sql, ROOMS, *HOURS))
+    assert "Index Scan using bookings_blocking" in plan
+    assert re.search(r"Index Cond: \(\(resource_id = [^&]*start_ms > [^&]*start_ms < ", plan)
+
+
+def test_sqlite_looks_each_resource_up(tmp_path: Path) -> None:
+    """By resource and start, not through all bookings."""
+    asyncio.run(_made(tmp_path / "bookings.sqlite"))
+    with closing(sqlite3.connect(tmp_path / "bookings.sqlite")) as connection:
+        sql = f"EXPLAIN QUERY PLAN {sqlite_bookings._BLOCKING_BETWEEN}"
+        plan = " ".join(str(row) for row in connection.execute(sql, ("[]", 0, 10, 0)))
+    assert "bookings_blocking (resource_id=? AND start_ms>? AND start_ms<?)" in plan
+
+
+async def _made(path: Path) -> None:
+    await (await SqliteBookingStore.open(path)).close()
+
+
+_MANY_OLD = """
+    INSERT INTO bookings (
+        id, reservation_id, entry_id, resource_id, graph, state, start_ms, end_ms, quantity, what,
+        place, description, customers, meta, created_ms, updated_ms, blocks, exclusive
+    )
+    SELECT room || '.' || hour, room || '.' || hour, hour, 'room-' || room, 'instant', 'confirmed',
+        hour * 3600000::bigint, (hour + 1) * 3600000::bigint, 1, '', '', '', '[]', '{}', 0, 0,
+        true, true
+    FROM generate_series(0, 49) AS room, generate_series(1, 40) AS hour
+"""
