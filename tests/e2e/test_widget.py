@@ -85,9 +85,10 @@ async def test_a_slot_is_picked_and_booked(
 async def test_a_project_is_all_that_a_page_names(
     page: Page, site: Site, server: ServerProcess, sdk: Sdk, room: str, key: str, field: str
 ) -> None:
-    """With a project: resources, slots, texts and looks are those the operator gave it."""
+    """With a project: resources, slots, texts, graph and looks are the operator's."""
     looks = {"availability_view": "listing", "time_date_format": "24h-dmy-mon"}
-    project = {"name": f"Salon {room}", "booking": TEXTS, "resources": [room], "ui": looks}
+    defaults = TEXTS | {"graph": "confirm_decline"}
+    project = {"name": f"Salon {room}", "booking": defaults, "resources": [room], "ui": looks}
     made = sdk("createProject", project | {"availability": _MORNING}, key=ADMIN).data
     wanted = {name: value for name, value in config(server).items() if name != "availability"}
     await open_form(page, site, json.dumps(wanted | {key: made[field]}))
@@ -97,6 +98,7 @@ async def test_a_project_is_all_that_a_page_names(
     (booking,) = bookings(sdk, room)
     assert (booking["project_id"], booking["event"]["start"]) == (made["id"], TEN)
     assert booking["event"] == booking["event"] | TEXTS
+    assert booking["state"] == "tentative"
     assert page.complaints() == []
 
 
