@@ -6,8 +6,9 @@ from itertools import count
 
 import pytest
 
-from tests.e2e.chromium import Chromium, Page
+from tests.e2e.chromium import Chromium
 from tests.e2e.installation import Clients, installed
+from tests.e2e.page import Page
 from tests.e2e.sdk import Sdk
 from tests.e2e.site import Site
 from tests.faults.process import ROOT, ServerProcess

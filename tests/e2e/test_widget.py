@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.chromium import Page
 from tests.e2e.conftest import ADMIN, WIDGET
 from tests.e2e.ordinary import ELEVEN, NOON, TEN, TEXTS, slot
+from tests.e2e.page import Page
 from tests.e2e.sdk import Sdk
 from tests.e2e.site import Site
 from tests.faults.process import ServerProcess
