@@ -18,7 +18,7 @@ OPTIONS = "?db=2&sentinel_username=asker&sentinel_password=s3cret"
 
 @pytest.fixture(scope="module")
 def sentinels() -> Iterator[SentinelSet]:
-    """Run a set whose Redis and whose Sentinels let nobody in without a password."""
+    """Run a set whose Redis and whose Sentinels know a user with a password."""
     with SentinelSet() as running:
         running.primary.ask("ACL", "SETUSER", "app", "on", ">s3cret", "~*", "+@all")
         for port in running.ports:
