@@ -24,6 +24,7 @@ from reservesvc.domain.outcomes import (
     Reserved,
     Taken,
 )
+from reservesvc.domain.rescheduling import can_be_rescheduled
 from reservesvc.domain.reservation import ReservationId
 from reservesvc.domain.slot import Usage
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
@@ -172,8 +173,12 @@ class Checker:
         if isinstance(outcome, Taken):
             self._check_taken(step, resource_id, wanted, outcome)
         is_new = isinstance(outcome, Reserved) and outcome.reservation.id == claim.id
-        if not is_new or claim.id in ledger.held:
+        held = ledger.held.get(claim.id)
+        if not is_new or str(claim.id) in ledger.by_reservation:
             return
+        if held and outcome.reservation.expires_ms <= held.until_ms:
+            return
+        ledger.end(claim.id)
         # Bookings are judged rightly even after a fail-over: every index is cold by then.
         if not ledger.fits(resource_id, wanted, ledger.booked(resource_id)):
             raise BrokenError(NO_FALSE_GRANTS, "a booked slot was granted")
@@ -263,8 +268,14 @@ class Checker:
         booking, ledger = outcome.booking, self._ledger
         self._changes(step)
         self._check_once(booking, step)
-        reservation_id = ReservationId(booking.resource_id, booking.entry_id)
-        ledger.end(reservation_id)
+        if booking.blocks:
+            self._check_room(booking, step)
+        ledger.commit(booking)
+
+    def _check_room(self, booking: Booking, step: Step) -> None:
+        """Judge a booking that takes its slot: what claimed it for the booking ends with that."""
+        ledger = self._ledger
+        ledger.end(ReservationId(booking.resource_id, booking.entry_id))
         if not ledger.fits(booking.resource_id, booking.usage, ledger.booked(booking.resource_id)):
             raise BrokenError(NEVER_TWO, "bookings exceed the capacity")
         certain = ledger.certain(booking.resource_id, _now(step))
@@ -273,7 +284,6 @@ class Checker:
         asked = self._asked.get(step.number)
         if self._is_exact and asked and asked.was_over:
             raise BrokenError(EXACT_ENDS, "a hand-off asked for after the end was booked")
-        ledger.commit(booking)
 
     def _check_once(self, booking: Booking, step: Step) -> None:
         ledger, idempotency = self._ledger, step.arguments[2]
@@ -286,9 +296,17 @@ class Checker:
             ledger.by_key[idempotency.digest] = booking.id
 
     def _change_state(self, step: Step) -> None:
-        if isinstance(step.outcome, Changed):
+        outcome, asked = step.outcome, self._asked.get(step.number)
+        if isinstance(outcome, Changed):
             self._changes(step)
-            self._ledger.commit(step.outcome.booking)
+            if outcome.booking.blocks and not self._ledger.committed[outcome.booking.id].blocks:
+                self._check_room(outcome.booking, step)
+                claim = ReservationId(outcome.booking.resource_id, outcome.booking.entry_id)
+                self._ledger.by_reservation[str(claim)] = outcome.booking.id
+            self._ledger.commit(outcome.booking)
+        is_sure = self._is_exact and asked is not None and asked.losses == self._losses
+        if isinstance(outcome, Taken) and is_sure:
+            raise BrokenError(NO_FALSE_GRANTS, "a claim lost its slot to somebody")
 
     def _reschedule(self, step: Step) -> None:
         outcome, ledger = step.outcome, self._ledger
@@ -412,22 +430,22 @@ class Checker:
             raise BrokenError(ONCE, f"{asked_with} was told of two bookings")
 
     def _hears_act(self, step: Step, _: Asked, target: str) -> None:
-        outcome, current = step.outcome, self._ledger.committed[target]
+        outcome = step.outcome
         if isinstance(outcome, NotFound):
             raise BrokenError(NEVER_LOST, f"booking {target} was not found")
-        if isinstance(outcome, NotOpen) and current.state == "confirmed":
-            raise BrokenError(NEVER_LOST, f"booking {target} was called {outcome.booking.state}")
+        if isinstance(outcome, NotOpen):
+            self._check_not_open(step.arguments[0], outcome.booking)
         if isinstance(outcome, Changed):
-            if current.state != outcome.booking.state:
+            if outcome.booking.state not in self._ledger.states[target]:
                 raise BrokenError(NEVER_LOST, f"booking {target} was changed in word only")
             self._acknowledged[target] = outcome.booking
 
     def _hears_reschedule(self, step: Step, _: Asked, target: str, item: Item) -> None:
-        outcome, current = step.outcome, self._ledger.committed[target]
+        outcome = step.outcome
         if not isinstance(outcome, Rescheduled | Taken | NotOpen | Invalid):
             raise BrokenError(NEVER_LOST, f"rescheduling {target} got {outcome!r}")
-        if isinstance(outcome, NotOpen) and current.state == "confirmed":
-            raise BrokenError(NEVER_LOST, f"booking {target} was called {outcome.booking.state}")
+        if isinstance(outcome, NotOpen):
+            self._check_unmovable(outcome.booking)
         if not isinstance(outcome, Rescheduled):
             return
         booking, wanted = outcome.booking, _wanted(item)
@@ -435,6 +453,18 @@ class Checker:
             raise BrokenError(ONCE, f"booking {target} was sent elsewhere")
         if (target, booking.entry_id) not in self._ledger.placed:
             raise BrokenError(NEVER_LOST, f"booking {target} was rescheduled in word only")
+
+    def _check_unmovable(self, told: Booking) -> None:
+        if told.state not in self._ledger.states[told.id]:
+            raise BrokenError(NEVER_LOST, f"booking {told.id} was called {told.state}")
+        if can_be_rescheduled(told):
+            raise BrokenError(FAIL_CLOSED, f"a booking that is {told.state} was left where it is")
+
+    def _check_not_open(self, action: str, told: Booking) -> None:
+        if told.state not in self._ledger.states[told.id]:
+            raise BrokenError(NEVER_LOST, f"booking {told.id} was called {told.state}")
+        if told.life.next_state(told.state, action):
+            raise BrokenError(FAIL_CLOSED, f"{action} was refused, and is open in {told.state}")
 
     def _hears_of_reservation(self, step: Step, asked: Asked, target: ReservationId) -> None:
         self._check_ended(step, asked, target)
@@ -490,7 +520,10 @@ _ANSWERS: dict[str, Callable[..., None]] = {
     "reserve": Checker._hears_reserve,
     "hand_off": Checker._hears_hand_off,
     "book": Checker._hears_book,
+    "ask": Checker._hears_book,
     "cancel": Checker._hears_act,
+    "confirm": Checker._hears_act,
+    "decline": Checker._hears_act,
     "complete": Checker._hears_act,
     "reschedule": Checker._hears_reschedule,
     "extend": Checker._hears_of_reservation,

@@ -76,6 +76,7 @@ def wish_of(item: Item, hour: int | None = None) -> Wish:
         where="",
         description="",
         customer=dict(CUSTOMER),
+        graph="confirm_decline" if item.kind == "ask" else None,
     )
 
 

@@ -36,6 +36,8 @@ class Ledger:
     """every reservation there ever was"""
     committed: dict[str, Booking] = field(default_factory=dict)
     """bookings by id, in the state last committed"""
+    states: dict[str, set[str]] = field(default_factory=dict)
+    """every state that each booking has been in"""
     blocking: dict[str, dict[str, Booking]] = field(default_factory=dict)
     """by resource, then by id"""
     placed: set[tuple[str, str]] = field(default_factory=set)
@@ -69,6 +71,7 @@ class Ledger:
         self.committed[booking.id] = booking
         self.placed.add((booking.id, booking.entry_id))
         self.leave(booking.id)
+        self.states.setdefault(booking.id, set()).add(booking.state)
         if booking.blocks:
             self.blocking.setdefault(booking.resource_id, {})[booking.id] = booking
 

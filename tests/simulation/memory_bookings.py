@@ -99,6 +99,10 @@ class MemoryBookings:
         in_use = peak(usages, booking.start_ms, booking.end_ms)
         return in_use + booking.quantity <= self._capacities.get(booking.resource_id, 1)
 
+    def can_claim(self, booking: Booking) -> bool:
+        """Tell whether a booking that has no slot so far may take its own."""
+        return booking.double or self.fits(booking)
+
     def insert(self, booking: Booking, idempotency: Idempotency | None) -> None:
         """Keep the booking."""
         self._keep(booking)
@@ -125,8 +129,7 @@ class MemoryBookings:
         if fence is not None and self.fence(current.resource_id) != fence:
             return FenceMoved()
         changed = moved(current, state, clock_ms, now_ms, asked.inputs)
-        claims = changed.blocks and not current.blocks
-        if claims and not changed.double and not self.fits(changed):
+        if changed.blocks and not current.blocks and not self.can_claim(changed):
             return Taken(by="booked")
         self._keep(changed)
         return Changed(booking=changed)

@@ -85,6 +85,27 @@ class NoFenceInReschedule(MemoryBookings):
         return super().reschedule(booking, after, self.fences(booking, after), idempotency)
 
 
+class NoGuardInConfirm(MemoryBookings):
+    """A booking claims its slot late, whatever it overlaps and whatever happened since."""
+
+    def change_state(
+        self,
+        booking: Booking,
+        state: str,
+        fence: int | None,
+        now_ms: int | None,
+        asked: Asked = BY_CALLER,
+    ) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+        """Look away, if it claims."""
+        claims = booking.state == "tentative"
+        return super().change_state(booking, state, None if claims else fence, now_ms, asked)
+
+    def can_claim(self, booking: Booking) -> bool:
+        """Find room for everything."""
+        del booking
+        return True
+
+
 class NoGuard(MemoryBookings):
     """A booking is inserted whatever it overlaps."""
 
@@ -266,6 +287,7 @@ FAITHFUL = Mutant()
 MUTANTS = {
     "none": FAITHFUL,
     "book-without-fence": Mutant(bookings=NoFence),
+    "confirm-without-guards": Mutant(bookings=NoGuardInConfirm),
     "cancel-without-fence": Mutant(bookings=NoFenceInAct),
     "reschedule-without-fence": Mutant(bookings=NoFenceInReschedule),
     "old-slot-freed-before-the-commit": Mutant(redis=FreedFirst),

@@ -1,6 +1,7 @@
 """What clients ask for, and what they remember of the answers to ask about it later."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from reservesvc.domain.outcomes import (
@@ -28,6 +29,8 @@ from tests.simulation.given import LIMITS, key_of, room, wish_of
 from tests.simulation.plan import HOURS, Item
 
 T = TypeVar("T")
+ON_TENTATIVE = ("confirm", "decline")
+"""actions that somebody takes who was asked"""
 RECENT = 12
 """who asks again asks about one of so many last ones"""
 
@@ -50,6 +53,7 @@ class Clients:
     def __init__(self) -> None:
         self._reservations = Memory[ReservationId]()
         self._bookings = Memory[str]()
+        self._tentative = Memory[str]()
 
     def hear(self, request: Request, outcome: object) -> None:
         """Remember an answer."""
@@ -57,19 +61,24 @@ class Clients:
             self._reservations.add(reservation)
         if isinstance(outcome, Booked):
             self._reservations.close(request.arguments[0])
-            self._bookings.add(outcome.booking.id)
+            is_tentative = outcome.booking.state == "tentative"
+            (self._tentative if is_tentative else self._bookings).add(outcome.booking.id)
         elif isinstance(outcome, Released | Ended):
             self._reservations.close(request.arguments[0])
         elif isinstance(outcome, Changed | NotOpen):
             self._bookings.close(request.arguments[0])
+            self._tentative.close(request.arguments[0])
+            if request.name == "confirm" and isinstance(outcome, Changed):
+                self._bookings.add(request.arguments[0])
 
     def reservation(self, lot: float, *, again: bool) -> ReservationId | None:
         """Return a reservation they heard of."""
         return self._reservations.pick(lot, again=again)
 
-    def booking(self, lot: float, *, again: bool) -> str | None:
-        """Return a booking they heard of."""
-        return self._bookings.pick(lot, again=again)
+    def booking(self, kind: str, lot: float, *, again: bool) -> str | None:
+        """Return a booking they heard of, for an action of this kind."""
+        known = self._tentative if kind in ON_TENTATIVE else self._bookings
+        return known.pick(lot, again=again)
 
 
 class Memory(Generic[T]):
@@ -132,12 +141,13 @@ def request_of(
             return None
         verb = _ON_RESERVATIONS[item.kind]
         return Request(item.kind, (target,), lambda: verb(stores, target, item))
-    booking = newest_booking or clients.booking(lot, again=item.asks_again)
+    booking = newest_booking or clients.booking(item.kind, lot, again=item.asks_again)
     if booking is None:
         return None
     if item.kind == "reschedule":
         return _reschedule(stores, booking, item)
-    return Request(item.kind, (booking,), lambda: act(stores, booking, item.kind))
+    action = partial(act, stores, booking, item.kind, limits=LIMITS)
+    return Request(item.kind, (booking,), action)
 
 
 def _reserve(stores: Stores, item: Item) -> Request:
@@ -147,7 +157,7 @@ def _reserve(stores: Stores, item: Item) -> Request:
 
 def _book(stores: Stores, item: Item) -> Request:
     key = key_of(item)
-    return Request("book", (item, key), lambda: book(stores, LIMITS, wish_of(item), key))
+    return Request(item.kind, (item, key), lambda: book(stores, LIMITS, wish_of(item), key))
 
 
 def _reserve_each(stores: Stores, item: Item) -> Request:
@@ -185,6 +195,7 @@ def _wishes(item: Item) -> list[Wish]:
 _ON_SLOTS: dict[str, Callable[[Stores, Item], Request]] = {
     "reserve": _reserve,
     "book": _book,
+    "ask": _book,
     "reserve_each": _reserve_each,
     "reserve_all": _reserve_all,
     "live": _live,

@@ -29,15 +29,12 @@ ROOT = Path(__file__).parents[2]
 SEEDS_MAX = 200
 FAULTY = [name for name in MUTANTS if name != "none"]
 FOUND_AT = {
-    "book-without-fence": 1,
-    "reschedule-without-fence": 19,
-    "old-slot-freed-before-the-commit": 3,
-    "insert-without-overlap-guard": 4,
+    "confirm-without-guards": 40,
+    "reschedule-without-fence": 23,
+    "insert-without-overlap-guard": 28,
     "settle-without-fence": 12,
-    "install-without-ticket": 3,
-    "ticket-without-run": 34,
+    "ticket-without-run": 22,
     "run-not-compared": 2,
-    "ended-keys-found": 1,
     "unknown-called-refused": 1,
 }
 """seeds that find mutants, where it is not 0; when the code changes, others may"""
@@ -58,7 +55,7 @@ def test_every_promise_is_kept(seed: int) -> None:
     """A calm seed, some with faults, some with fail-overs that lose writes."""
     done = run(plan_of(seed))
     assert check(done) is None
-    assert done.operations > 500
+    assert done.operations > 300
     assert bool(done.faults) == (seed != 0)
 
 
