@@ -263,8 +263,9 @@ class BookingStore(Protocol):
 
         `NotOpen` where it has left that state meanwhile (with no open actions filled in).
         `Taken` where it would claim a slot that is gone. `fence` is None for a change that
-        leaves the slot as it is; `now_ms` None takes the store's own clock. What a timer asks
-        for is done only if it is due, and goes before what a caller asks for: `Overdue`.
+        leaves the slot as it is, or frees one too old for any index; `now_ms` None takes the
+        store's own clock. What a timer asks for is done only if it is due, and goes before
+        what a caller asks for: `Overdue`.
         """
         ...
 
@@ -291,7 +292,7 @@ class BookingStore(Protocol):
     async def delete_booking(
         self, booking: Booking, fence: int | None
     ) -> Deleted | FenceMoved | NotFound | NotOpen:
-        """Delete the booking, as it was read; `fence` is None for one that keeps no slot.
+        """Delete the booking, as it was read; `fence` is None for one that no index has.
 
         `NotOpen` where another state or entry was given to it meanwhile (with no open actions
         filled in).

@@ -59,7 +59,7 @@ async def reschedule(
     if early is not None:
         return early
     left, taken = found[booking.resource_id], found[after.resource_id]
-    if fences != Fences(left=left[0], taken=taken[0]):
+    if not fences.hold(left[0], taken[0]):
         return FenceMoved()
     (capacity,) = await session.fetchrow(_CAPACITY, after.resource_id)
     if not fits(current, after, await _usages(session, after, taken[1]), capacity):

@@ -51,7 +51,7 @@ def reschedule(
         return early
     left, _ = _fence(connection, booking.resource_id)
     taken, longest_ms = _fence(connection, after.resource_id)
-    if fences != Fences(left=left, taken=taken):
+    if not fences.hold(left, taken):
         return FenceMoved()
     capacity = _capacity(connection, after.resource_id)
     if not fits(current, after, _usages(connection, after, longest_ms), capacity):

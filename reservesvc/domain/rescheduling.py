@@ -20,10 +20,14 @@ _DIGEST_BYTES = 16
 class Fences(Struct, frozen=True, kw_only=True):
     """Under which fences a booking is rescheduled; the same where it stays with its resource."""
 
-    left: int
-    """of the resource whose slot it gives back"""
+    left: int | None
+    """of the resource whose slot it gives back; None where no index needs that slot's entry"""
     taken: int
     """of the resource whose slot it takes"""
+
+    def hold(self, left: int, taken: int) -> bool:
+        """Tell whether these are the fences, as they stand now."""
+        return self.taken == taken and self.left in {left, None}
 
 
 def can_be_rescheduled(booking: Booking) -> bool:

@@ -29,6 +29,7 @@ from reservesvc.flow.fenced import fenced
 from reservesvc.flow.reserve import UNLIMITED, claim_for, claim_slot
 from reservesvc.flow.resync import ATTEMPTS, kept_cold
 from reservesvc.flow.settle import settle
+from reservesvc.flow.unindexed import Unindexed, unsettle_booking
 from reservesvc.ports import Stores
 
 ORDINARY = Limits()
@@ -127,17 +128,20 @@ async def _decide(
     return decision
 
 
-async def _free(stores: Stores, booking: Booking, move: _Move) -> _Decision:
-    """Change the state with the booking's entry unsettled."""
+async def _free(stores: Stores, booking: Booking, move: _Move) -> _Decision | FenceMoved:
+    """Change the state with the booking's entry unsettled, if it needs one."""
 
-    async def unsettle() -> Pending | Cold | NotOpen | NotFound:
-        pending = await stores.reservations.unsettle_booking(booking.entry)
-        return pending if isinstance(pending, Pending) else await _moved_on(stores, booking)
+    async def unsettle() -> Pending | Cold | NotOpen | NotFound | Unindexed:
+        pending = await unsettle_booking(stores, booking)
+        return await _moved_on(stores, booking) if isinstance(pending, Cold) else pending
 
     async def decide(pending: Pending) -> _Decision | FenceMoved:
         return await _decide(stores, booking, move, pending)
 
-    return await fenced(stores, booking.resource_id, unsettle, decide)
+    outcome: _Decision | Unindexed = await fenced(stores, booking.resource_id, unsettle, decide)
+    if isinstance(outcome, Unindexed):
+        return await _decide(stores, booking, move, None)
+    return outcome
 
 
 async def _claim(stores: Stores, limits: Limits, booking: Booking, move: _Move) -> _Decision | Past:

@@ -1,7 +1,5 @@
 """delete: take a booking that is over out of the booking store."""
 
-from msgspec import Struct
-
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.outcomes import (
@@ -16,11 +14,8 @@ from reservesvc.domain.outcomes import (
 from reservesvc.flow.fenced import fenced
 from reservesvc.flow.resync import ATTEMPTS, kept_cold
 from reservesvc.flow.settle import settle
+from reservesvc.flow.unindexed import Unindexed, unsettle_booking
 from reservesvc.ports import Stores
-
-
-class _Unindexed(Struct, frozen=True):
-    """The booking ended so long ago that a warm index need not have it."""
 
 
 async def delete(stores: Stores, booking_id: str) -> Deleted | NotFinal | NotFound:
@@ -58,15 +53,12 @@ def _open_actions(booking: Booking) -> list[str]:
 
 
 async def _delete(stores: Stores, booking: Booking) -> Deleted | NotFound | NotOpen | FenceMoved:
-    """Delete the booking; with its entry unsettled where it has one."""
+    """Delete the booking; with its entry unsettled where it needs one."""
     if not booking.blocks:
         return await stores.bookings.delete_booking(booking, None)
 
-    async def unsettle() -> Pending | Cold | _Unindexed:
-        pending = await stores.reservations.unsettle_booking(booking.entry)
-        if isinstance(pending, Cold) and await _is_too_old(stores, booking):
-            return _Unindexed()
-        return pending
+    async def unsettle() -> Pending | Cold | Unindexed:
+        return await unsettle_booking(stores, booking)
 
     async def decide(pending: Pending) -> Deleted | FenceMoved | NotFound | NotOpen:
         decision = await stores.bookings.delete_booking(booking, pending.fence)
@@ -75,15 +67,9 @@ async def _delete(stores: Stores, booking: Booking) -> Deleted | NotFound | NotO
             await settle(stores, booking.entry, pending, current)
         return decision
 
-    outcome: Deleted | NotFound | NotOpen | _Unindexed = await fenced(
+    outcome: Deleted | NotFound | NotOpen | Unindexed = await fenced(
         stores, booking.resource_id, unsettle, decide
     )
-    if isinstance(outcome, _Unindexed):
+    if isinstance(outcome, Unindexed):
         return await stores.bookings.delete_booking(booking, None)
     return outcome
-
-
-async def _is_too_old(stores: Stores, booking: Booking) -> bool:
-    """Tell whether the booking ended longer ago than the index, which is warm, reaches back."""
-    index = await stores.reservations.index(booking.resource_id)
-    return not isinstance(index, Cold) and booking.end_ms <= index.since_ms

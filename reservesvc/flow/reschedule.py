@@ -40,6 +40,7 @@ from reservesvc.domain.wish import Limits, Wish
 from reservesvc.flow.reserve import UNLIMITED, claim_for
 from reservesvc.flow.resync import ATTEMPTS, kept_cold, resync
 from reservesvc.flow.settle import give_back, settle
+from reservesvc.flow.unindexed import unsettle_booking
 from reservesvc.ports import Idempotency, Stores
 
 End = Rescheduled | Invalid | KeyReused | NotFound | NotOpen | Past | Taken
@@ -64,13 +65,14 @@ class _Held(Struct, frozen=True):
 class _Pair(Struct, frozen=True):
     """Both entries, unsettled: of the slot that is left, and of the one that is taken."""
 
-    left: Pending
+    left: Pending | None
+    """None where the booking ended so long ago that its slot needs no entry"""
     taken: Pending
 
     @property
     def fences(self) -> Fences:
         """Under which fences the booking store may decide."""
-        return Fences(left=self.left.fence, taken=self.taken.fence)
+        return Fences(left=None if self.left is None else self.left.fence, taken=self.taken.fence)
 
 
 async def reschedule(
@@ -198,8 +200,10 @@ async def _unsettle(stores: Stores, held: _Held) -> _Pair | None:
     taken = await stores.reservations.unsettle_reservation(held.reservation)
     if not isinstance(taken, Pending):
         return None
-    left = await stores.reservations.unsettle_booking(held.plan.before.entry)
-    return _Pair(left, taken) if isinstance(left, Pending) else None
+    left = await unsettle_booking(stores, held.plan.before)
+    if isinstance(left, Cold):
+        return None
+    return _Pair(left if isinstance(left, Pending) else None, taken)
 
 
 async def _decide(
@@ -217,5 +221,5 @@ async def _settle(stores: Stores, plan: _Plan, pair: _Pair, current: Booking) ->
     old, new = plan.before.entry, plan.after.entry
     if current.entry_id == new.id:
         await settle(stores, new, pair.taken, current)
-    if current.entry_id != old.id:
+    if pair.left and current.entry_id != old.id:
         await settle(stores, old, pair.left, None)

@@ -4,14 +4,11 @@ The crash is that of `test_crash.py`.
 """
 
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from functools import partial
 
 import pytest
 from redis.asyncio import Redis
 
-from reservesvc.bookings.settings import CachedSettings
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import Booked, Rescheduled, Reserved, Taken
 from reservesvc.domain.wish import Wish
@@ -21,13 +18,8 @@ from reservesvc.flow.reschedule import reschedule
 from reservesvc.flow.reserve import reserve
 from reservesvc.flow.tidy import tidy
 from reservesvc.ports import Idempotency, Stores
-from reservesvc.reservations.keys import Keys
-from reservesvc.reservations.pipeline import Pipeline
-from reservesvc.reservations.store import RedisReservations, Times
-from tests.bookings.conftest import ENGINES
-from tests.builders import IDS, a_wish, at
+from tests.builders import a_wish, at
 from tests.flow.test_crash import LIMITS, STEPS_MAX, crashes, lapse
-from tests.servers import RedisServer
 
 OLD, OTHER_ROOM = (10, 11), "room-2"
 CASES = [
@@ -35,24 +27,6 @@ CASES = [
     pytest.param((14, 15), None, id="elsewhere"),
     pytest.param((10, 11), OTHER_ROOM, id="another resource"),
 ]
-
-
-@pytest.fixture(params=ENGINES)
-async def servers(
-    request: pytest.FixtureRequest, redis_server: RedisServer, redis: Redis
-) -> AsyncIterator[list[Stores]]:
-    """Give the stores of two servers that share one Redis and one booking store."""
-    await redis.ping()
-    async with ENGINES[request.param](request) as open_one, AsyncExitStack() as stack:
-        opened = []
-        for _ in range(2):
-            pipeline = Pipeline(redis_server.url, deadline_s=2)
-            stack.push_async_callback(pipeline.close)
-            bookings = await open_one()
-            stack.push_async_callback(bookings.close)
-            reservations = RedisReservations(pipeline, Keys(), IDS, Times(patience_ms=50))
-            opened.append(Stores(reservations, bookings, CachedSettings(bookings), IDS))
-        yield opened
 
 
 async def _reschedule(
@@ -75,7 +49,7 @@ async def _is_free(stores: Stores, start_ms: int, end_ms: int, resource_id: str)
 @pytest.mark.parametrize("lapsed", [False, True])
 @pytest.mark.parametrize("after", [False, True])
 async def test_a_crashed_reschedule(
-    servers: list[Stores],
+    servers_of_each_engine: list[Stores],
     redis: Redis,
     *,
     hours: tuple[float, float],
@@ -84,7 +58,7 @@ async def test_a_crashed_reschedule(
     after: bool,
 ) -> None:
     """The slot it has is taken and the other one free; the repeat completes what was begun."""
-    crashed, other = servers
+    crashed, other = servers_of_each_engine
     for step in itertools.count(1):
         assert step < STEPS_MAX
         await redis.flushall()

@@ -144,7 +144,8 @@ class MemoryBookings:
         early = answer(current, booking, after, self._made(idempotency))
         if early is not None:
             return early
-        if fences != self.fences(booking, after):
+        left, taken = self.fence(booking.resource_id), self.fence(after.resource_id)
+        if not fences.hold(left, taken):
             return FenceMoved()
         moved = placed(current, after)
         if not moved.double and not self.fits(moved):
