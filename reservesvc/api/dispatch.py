@@ -29,8 +29,8 @@ class _Template(NamedTuple):
 class Dispatch:
     """The URL table, ready to be asked.
 
-    A trailing slash is tolerated, what can be read has a head, and a path without parts in
-    braces goes before one with.
+    A trailing slash is tolerated, and what can be read has a head. The path decides, then the
+    method: of several paths that fit, it is the one that is written out from further left.
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
@@ -48,7 +48,7 @@ class Dispatch:
         }
         self._templates = [
             _Template(_pattern(path), rows, _stray(refusals.method_not_allowed(rows)))
-            for path, rows in sorted(paths.items(), key=lambda item: "{" in item[0])
+            for path, rows in sorted(paths.items(), key=lambda item: _parts_of(item[0]))
         ]
 
     def find(self, request: web.BaseRequest) -> tuple[Route, Parts]:
@@ -58,15 +58,16 @@ class Dispatch:
 
     def row(self, method: str, path: str) -> tuple[Route, Parts]:
         """Return the row that takes requests with this method and this decoded path."""
-        nearest = UNMATCHED
         for template in self._templates:
             found = template.pattern.fullmatch(path)
             if found:
-                row = template.rows.get(method)
-                if row is not None:
-                    return row, found.groupdict()
-                nearest = template.stray if nearest is UNMATCHED else nearest
-        return nearest, NO_PARTS
+                return template.rows.get(method, template.stray), found.groupdict()
+        return UNMATCHED, NO_PARTS
+
+
+def _parts_of(path: str) -> list[bool]:
+    """Tell of each piece of the path whether it is a part in braces."""
+    return ["{" in piece for piece in path.split("/")]
 
 
 def _pattern(path: str) -> re.Pattern[str]:

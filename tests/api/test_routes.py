@@ -179,6 +179,28 @@ async def test_a_wrong_method_names_the_right_ones(http: Http) -> None:
     assert answer.headers["Allow"] == "GET, HEAD, POST"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v2/bookings/reserve", "GET, HEAD, POST"),
+        ("DELETE", "/v2/bookings/reserve/", "GET, HEAD, POST"),
+        ("PUT", "/v2/bookings/reserve/room-1.x", "DELETE, GET, HEAD"),
+        ("DELETE", "/v2/bookings/reserve/extend", "PUT"),
+        ("GET", "/v2/bookings/reserve/batch", "POST"),
+        ("POST", "/v2/bookings/reserve/reschedule", "DELETE, GET, HEAD"),
+        ("PUT", "/v2/bookings/b-1/reschedule", "POST"),
+        ("POST", "/v2/projects/embed/resources", "GET, HEAD"),
+    ],
+)
+async def test_a_word_of_a_path_is_no_id(
+    http: Http, stubs: Stubs, method: str, path: str, allowed: str
+) -> None:
+    """What the table writes out is never taken for the name of a booking, an action, a project."""
+    answer = await http(method, path, "{}")
+    assert (answer.status, answer.headers.get("Allow")) == (405, allowed)
+    assert stubs.reservations.calls == stubs.bookings.calls == stubs.settings.calls == []
+
+
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"])
 async def test_head_answers_as_get_without_a_body(http: Http, route: Route) -> None:
     """Whatever can be read has a head."""
