@@ -245,13 +245,18 @@ def test_the_doctor_takes_what_it_needs(capsys: pytest.CaptureFixture[str]) -> N
     assert all(f"{flag} " in shown for flag in ("--resource", "--fix", "--json"))
 
 
-def test_a_migration_that_cannot_reach_the_store_is_a_sentence(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_store_that_cannot_be_reached_is_a_sentence(
+    command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Nobody listens there: exit status 1 and one line, without the password."""
-    url = f"postgresql://u:s3cret@127.0.0.1:{free_port()}/d"
-    assert cli.main(["migrate", "--store-url", url]) == 1
-    assert capsys.readouterr().err == "reservesvc: store: the database cannot be reached\n"
+    """Nobody listens there: exit status 1, where that is, what to look at, and no password."""
+    port = free_port()
+    words = ["--store-url", f"postgresql://u:s3cret@127.0.0.1:{port}/d"]
+    assert cli.main([command, *words, "--data-dir", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"reservesvc: store: the database at 127.0.0.1:{port} cannot be reached; is PostgreSQL "
+        "running there, and is RESERVESVC_STORE_URL right?"
+    )
 
 
 def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,12 @@ from asyncpg.pool import PoolConnectionProxy
 from msgspec import Struct
 
 from reservesvc.bookings import postgres_transaction as transaction
-from reservesvc.bookings.postgres_errors import DEPENDENCY, DRIVER_ERRORS, sentence
+from reservesvc.bookings.postgres_errors import (
+    DEPENDENCY,
+    DRIVER_ERRORS,
+    connect_reason,
+    sentence,
+)
 from reservesvc.bookings.postgres_transaction import CollidedError, Session, Work
 from reservesvc.errors import ConfigError, OutcomeUnknownError, UnavailableError
 
@@ -108,7 +113,7 @@ class Database:
             ConfigError: the URL says what no driver understands.
 
         """
-        with connecting():
+        with connecting(self._url):
             async with asyncio.timeout(_OPEN_S):
                 self._pool = await asyncpg.create_pool(
                     self._url,
@@ -275,15 +280,15 @@ class Database:
 
 
 @contextmanager
-def connecting() -> Iterator[None]:
-    """Turn what fails while connecting into a sentence."""
+def connecting(url: str) -> Iterator[None]:
+    """Turn what fails while connecting to `url` into a sentence."""
     try:
         yield
     except ValueError as error:
         message = "the booking store's URL says something that PostgreSQL's driver cannot use"
         raise ConfigError(message) from error
     except DRIVER_ERRORS as error:
-        raise UnavailableError(DEPENDENCY, sentence(error)) from error
+        raise UnavailableError(DEPENDENCY, connect_reason(error, url)) from error
 
 
 async def _leave(_: object) -> None:

@@ -1,7 +1,12 @@
-"""What PostgreSQL and its driver report, as a sentence for people: no SQL, no value, no address.
+"""What PostgreSQL and its driver report, as a sentence for people: no SQL, no value, no password.
+
+Where the database is, only whoever starts a server is told.
 
 The codes are those of appendix A of PostgreSQL's manual ("PostgreSQL Error Codes").
 """
+
+import re
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from asyncpg import (
     DeadlockDetectedError,
@@ -52,6 +57,8 @@ _BY_CLASS = {
     "58": "the database's files could not be read or written",
     "XX": "the database is damaged",
 }
+_DEFAULT_PORT = "5432"
+_WITH_PORT = re.compile(r":[0-9]+$")
 _OTHERWISE = "the database could not do what it was asked"
 _COLLISIONS = (
     SerializationError,
@@ -73,6 +80,30 @@ def sentence(error: Exception) -> str:
         return "the database cannot be reached"
     # What is left is the driver's own: it was told to use a connection that is gone.
     return LOST
+
+
+def connect_reason(error: Exception, url: str) -> str:
+    """Return why no connection to the database at `url` came about, and what to look at."""
+    if not isinstance(error, OSError):
+        return sentence(error)
+    what = "did not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
+    return (
+        f"the database at {_place(url)} {what}; is PostgreSQL running there, and is "
+        "RESERVESVC_STORE_URL right?"
+    )
+
+
+def _place(url: str) -> str:
+    """Return the hosts and ports that the URL names, and nothing else of it."""
+    parts = urlsplit(url)
+    options = parse_qs(parts.query)
+    hosts = unquote(parts.netloc.rpartition("@")[2]) or options.get("host", [""])[0]
+    if not hosts:
+        return "the driver's default host"
+    port = options.get("port", [_DEFAULT_PORT])[0]
+    return ", ".join(
+        host if _WITH_PORT.search(host) else f"{host}:{port}" for host in hosts.split(",")
+    )
 
 
 def is_collision(error: Exception) -> bool:

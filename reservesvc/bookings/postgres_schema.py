@@ -154,7 +154,7 @@ async def migrate(url: str, tell: Callable[[str], None] = lambda _: None) -> Non
             of are done, no other.
 
     """
-    with connecting():
+    with connecting(url):
         connection = await asyncpg.connect(
             url, timeout=_CONNECT_S, server_settings={"lock_timeout": str(_WAIT_MS)}
         )

@@ -13,7 +13,7 @@ import pytest
 from reservesvc.bookings import postgres_bookings, postgres_database, postgres_transaction
 from reservesvc.bookings.postgres import PostgresBookingStore
 from reservesvc.bookings.postgres_database import ATTEMPTS, Patience
-from reservesvc.bookings.postgres_errors import sentence
+from reservesvc.bookings.postgres_errors import connect_reason, sentence
 from reservesvc.bookings.postgres_together import Sent, Together
 from reservesvc.bookings.postgres_transaction import Session, Work
 from reservesvc.domain.booking import BookingQuery
@@ -788,3 +788,22 @@ def test_errors_are_sentences(error: Exception, said: str) -> None:
     """Each kind of failure has words of its own; none quotes the database."""
     assert said in sentence(error)
     assert "x" not in sentence(error).split()
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://u:s3cret@db/d", "db:5432"),
+        ("postgresql://u:s3@cret@db:5433/d?sslmode=disable", "db:5433"),
+        ("postgresql://u@one,[::1],two:1/d?port=6000", "one:6000, [::1]:6000, two:1"),
+        ("postgresql://u:s3cret@%2Frun%2Fpg/d", "/run/pg:5432"),
+        ("postgresql:///d?host=db&user=u&password=s3cret", "db:5432"),
+        ("postgresql:///d?password=s3cret", "the driver's default host"),
+    ],
+)
+def test_who_starts_a_server_is_told_where_the_database_is(url: str, place: str) -> None:
+    """Host and port as the URL has them, of each host, and no password."""
+    refused, late = connect_reason(OSError(), url), connect_reason(TimeoutError(), url)
+    assert refused.startswith(f"the database at {place} cannot be reached; ")
+    assert late.startswith(f"the database at {place} did not answer in time; ")
+    assert "cret" not in refused + late
