@@ -181,7 +181,7 @@ def _taken(outcome: Taken) -> Problem:
     return Problem(
         code="slot_unavailable",
         detail=f"The slot is {outcome.by}; choose another one, or try again in "
-        f"{outcome.retry_after_ms} ms, when a reservation in the way may lapse.",
+        f"{-(-outcome.retry_after_ms // 1000)} s, when a reservation in the way may lapse.",
         extras={"retry_after_ms": outcome.retry_after_ms},
         headers=retry_headers(outcome.retry_after_ms),
     )
