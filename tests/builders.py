@@ -1,5 +1,7 @@
 """Values that tests start from; every argument not given is an ordinary one."""
 
+import time
+
 from msgspec.structs import replace
 
 from reservesvc.domain import times
@@ -11,7 +13,17 @@ from reservesvc.ids import RandomIds
 IDS = RandomIds()
 ROOM = "room-1"
 HOUR_MS = 3_600_000
-DAY = "2026-12-01"
+DAY = "2032-12-01"
+"""years ahead, for what has ended completes by itself; searches reach ten years"""
+
+
+YEARS_AGO = -20 * 366 * 24
+"""hours from the tests' day to one that no index reaches back to"""
+
+
+def last_month() -> float:
+    """Return the hours from the tests' day to thirty days ago."""
+    return (time.time() * 1000 - at(0)) / HOUR_MS - 30 * 24
 
 
 def at(hour: float) -> int:

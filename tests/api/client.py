@@ -16,7 +16,7 @@ from reservesvc.metrics import Metrics
 from reservesvc.ports import Stores
 from tests.builders import ROOM
 
-SLOT = {"resource_id": ROOM, "start": "2026-12-01T10:00:00Z", "end": "2026-12-01T11:00:00Z"}
+SLOT = {"resource_id": ROOM, "start": "2032-12-01T10:00:00Z", "end": "2032-12-01T11:00:00Z"}
 RESERVE = SLOT | {"what": "Haircut", "where": "Main street 1", "description": "Short"}
 ADA = {"name": "Ada", "email": "ada@example.com"}
 BOOK = RESERVE | {"customer": ADA}

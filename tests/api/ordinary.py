@@ -23,7 +23,7 @@ _BODIES: dict[str, object] = {
     "extend": {"reservation_id": RESERVATION_ID, "duration": 60},
     "book": BOOK,
     "availability": {"resources": [ROOM]},
-    "reschedule": {"start": "2026-12-01T14:00:00Z", "end": "2026-12-01T15:00:00Z"},
+    "reschedule": {"start": "2032-12-01T14:00:00Z", "end": "2032-12-01T15:00:00Z"},
     "update_booking": {"meta": {"table": 7}},
     "create_project": {"name": "Salon"},
     "update_project": {"name": "Salon"},

@@ -17,7 +17,7 @@ from tests.api.conftest import Start
 from tests.api.stubs import Stubs
 
 BODY = (
-    b'{"resource_id":"room-1","start":"2026-12-01T10:00:00Z","end":"2026-12-01T11:00:00Z",'
+    b'{"resource_id":"room-1","start":"2032-12-01T10:00:00Z","end":"2032-12-01T11:00:00Z",'
     b'"what":"W","where":"X","description":"D"}'
 )
 RESERVE = b"POST /v2/bookings/reserve HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n%b\r\n%b"

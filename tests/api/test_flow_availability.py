@@ -9,7 +9,7 @@ from tests.api.conftest import Start
 from tests.api.stubs import Stubs
 from tests.builders import ROOM
 
-DAY: dict[str, Any] = {"from": "2026-12-01T08:00:00Z", "to": "2026-12-01T12:00:00Z"}
+DAY: dict[str, Any] = {"from": "2032-12-01T08:00:00Z", "to": "2032-12-01T12:00:00Z"}
 SEARCH = DAY | {"resources": [ROOM]}
 
 
@@ -25,27 +25,27 @@ async def test_a_reserved_slot_is_out(service: Http) -> None:
     assert answer.status == 200
     assert begins(answer.data) == ["08:00", "09:00", "11:00"]
     assert answer.data[0] == {
-        "start": "2026-12-01T08:00:00.000Z",
-        "end": "2026-12-01T09:00:00.000Z",
+        "start": "2032-12-01T08:00:00.000Z",
+        "end": "2032-12-01T09:00:00.000Z",
         "resources": [{"id": ROOM, "name": ROOM, "timezone": "UTC"}],
     }
 
 
 async def test_times_are_shown_in_the_zone_asked_for(service: Http) -> None:
     """With its offset, that changes where its clock does; with none in UTC."""
-    body = SEARCH | {"from": "2026-10-24T23:00:00Z", "to": "2026-10-25T02:00:00Z"}
+    body = SEARCH | {"from": "2032-10-30T23:00:00Z", "to": "2032-10-31T02:00:00Z"}
     berlin = await service("POST", "/v2/availability", body | {"output_timezone": "Europe/Berlin"})
     assert [slot["start"] for slot in berlin.data] == [
-        "2026-10-25T01:00:00.000+02:00",
-        "2026-10-25T02:00:00.000+02:00",
-        "2026-10-25T02:00:00.000+01:00",
+        "2032-10-31T01:00:00.000+02:00",
+        "2032-10-31T02:00:00.000+02:00",
+        "2032-10-31T02:00:00.000+01:00",
     ]
     howe = await service(
         "POST", "/v2/availability", body | {"output_timezone": "Australia/Lord_Howe"}
     )
-    assert howe.data[0]["end"] == "2026-10-25T11:00:00.000+11:00"
+    assert howe.data[0]["end"] == "2032-10-31T11:00:00.000+11:00"
     york = await service("POST", "/v2/availability", body | {"output_timezone": "America/New_York"})
-    assert york.data[0]["start"] == "2026-10-24T19:00:00.000-04:00"
+    assert york.data[0]["start"] == "2032-10-30T19:00:00.000-04:00"
     assert york.data[0]["resources"][0]["timezone"] == "UTC"
 
 
@@ -116,7 +116,7 @@ async def test_wrong_fields_are_named(
 async def test_a_large_reply_is_whole(service: Http) -> None:
     """Written in several turns, it is one JSON document."""
     rooms = [f"room-{number}" for number in range(100)]
-    body = SEARCH | {"mode": "exclusive", "resources": rooms, "to": "2026-12-08T08:00:00Z"}
+    body = SEARCH | {"mode": "exclusive", "resources": rooms, "to": "2032-12-08T08:00:00Z"}
     answer = await service("POST", "/v2/availability", body)
     assert [len(slot["resources"]) for slot in answer.data] == [100] * 168
 

@@ -94,8 +94,8 @@ async def test_a_large_batch_fits(service: Http) -> None:
     sent = [
         RESERVE
         | {
-            "start": f"2026-12-{day:02}T{hour:02}:00:00Z",
-            "end": f"2026-12-{day:02}T{hour:02}:30:00Z",
+            "start": f"2032-12-{day:02}T{hour:02}:00:00Z",
+            "end": f"2032-12-{day:02}T{hour:02}:30:00Z",
             "resource_id": f"room-{room}",
         }
         for day in range(1, 6)

@@ -6,7 +6,7 @@ import pytest
 
 from reservesvc.ports import Stores
 from tests.api.client import BOOK, Http
-from tests.builders import a_booking, a_claim
+from tests.builders import YEARS_AGO, a_booking, a_claim
 
 NOBODY = str(uuid.uuid4())
 
@@ -73,8 +73,7 @@ async def test_what_is_not_there_is_not_found(service: Http) -> None:
 
 async def test_a_booking_of_long_ago_is_deleted(service: Http, stores: Stores) -> None:
     """It is further back than any index reaches, and keeps its slot all the same."""
-    years = 24 * 366 * 3
-    old = a_booking(a_claim(-years, -years + 1), state="completed")
+    old = a_booking(a_claim(YEARS_AGO, YEARS_AGO + 1), state="completed")
     await stores.bookings.book(old, 0, None)
     assert (await service("DELETE", f"/v2/bookings/{old.id}")).status == 204
     assert await stores.bookings.booking(old.id) is None

@@ -22,7 +22,7 @@ async def test_a_changed_duration_holds_for_the_next_reservation(service: Http) 
     path = f"/v2/projects/{made.data['id']}"
     first = await service("POST", "/v2/bookings/reserve", RESERVE | {"project_id": made.data["id"]})
     changed = await service("PUT", path, {"reservation_time": 15})
-    evening = {"start": "2026-12-01T20:00:00Z", "end": "2026-12-01T21:00:00Z"}
+    evening = {"start": "2032-12-01T20:00:00Z", "end": "2032-12-01T21:00:00Z"}
     body = RESERVE | evening | {"project_id": made.data["id"]}
     second = await service("POST", "/v2/bookings/reserve", body)
     assert (changed.status, changed.body) == (204, b"")

@@ -241,7 +241,7 @@ def test_an_ended_reservation_tells_how_and_when() -> None:
     unknown = refusals.of_outcome(Ended())
     assert known.extras == {
         "state": "converted",
-        "ended_at": "2026-12-01T01:00:00.000Z",
+        "ended_at": "2032-12-01T01:00:00.000Z",
         "booking_id": "b",
     }
     assert unknown.extras == {"state": "expired"}

@@ -18,8 +18,8 @@ CHUNK = 65_536
 HUNG_UP_S = 5
 GOOD: dict[str, Any] = {
     "resource_id": "room-1",
-    "start": "2026-12-01T20:00:00Z",
-    "end": "2026-12-01T21:00:00Z",
+    "start": "2032-12-01T20:00:00Z",
+    "end": "2032-12-01T21:00:00Z",
     "what": "",
     "where": "",
     "description": "",

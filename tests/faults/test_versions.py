@@ -21,7 +21,7 @@ KEY = "7f1c9a52-3c39-4a0e-9c3e-0d6a5b1f2e77"
 START_MS, END_MS = SLOT.start_ms, SLOT.end_ms
 DOCUMENT = (
     '{"expires_at":"2099-01-01T00:00:00.000Z","created_at":"2026-11-22T15:21:43.229Z",'
-    '"start":"2026-12-01T%02d:00:00.000Z","end":"2026-12-01T%02d:00:00.000Z","quantity":1,'
+    '"start":"2032-12-01T%02d:00:00.000Z","end":"2032-12-01T%02d:00:00.000Z","quantity":1,'
     '"id":"room-1.%s","reservation_id":"room-1.%s","resource_id":"room-1","project_id":null,'
     '"duration":600,"what":"Haircut","where":"Main street 1","description":"Short",'
     '"customer":{},"graph":"instant"}'
@@ -31,7 +31,7 @@ REMEMBERED = "idempotency:{room-1}:5d77f0c4969593b253addc43e83c1914"
 FINGERPRINT = "0f2883420eb77fd0a1f5337b4d760967"
 STATE = {
     "reservation:{room-1}:<ulid>": '{"expires_at":"<time>","created_at":"<time>",'
-    '"start":"2026-12-01T10:00:00.000Z","end":"2026-12-01T11:00:00.000Z","quantity":1,'
+    '"start":"2032-12-01T10:00:00.000Z","end":"2032-12-01T11:00:00.000Z","quantity":1,'
     '"id":"room-1.<ulid>","reservation_id":"room-1.<ulid>","resource_id":"room-1",'
     '"project_id":null,"duration":600,"what":"Haircut","where":"Main street 1",'
     '"description":"Short","customer":{},"graph":"instant"}',

@@ -85,7 +85,7 @@ class Trial:
     async def _serves(self, server: int) -> bool:
         if await self.client.request(server, "GET", "/readyz") != 200:
             return False
-        slot = {"start": "2026-12-01T10:00:00Z", "end": "2026-12-01T11:00:00Z"}
+        slot = {"start": "2032-12-01T10:00:00Z", "end": "2032-12-01T11:00:00Z"}
         body = _PROBE | slot | {"resource_id": f"probe-{next(_PROBES)}"}
         return await self.client.request(server, "POST", "/v2/bookings/reserve", body) == 201
 

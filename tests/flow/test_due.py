@@ -16,11 +16,10 @@ from reservesvc.flow.book import book
 from reservesvc.flow.due import carry_out, due_bookings
 from reservesvc.flow.reserve import reserve
 from reservesvc.ports import Stores
-from tests.builders import a_wish
+from tests.builders import a_wish, last_month
 from tests.flow.test_crash import CrashError, Crashing
 
 LIMITS = Limits()
-MONTHS_AGO = -24 * 150
 STEPS_MAX = 20
 
 
@@ -57,7 +56,7 @@ async def state_of(stores: Stores, booking: Booking) -> str:
 
 async def test_what_is_due_is_done_by_any_server(servers: list[Stores]) -> None:
     """By another than the one that made the booking, as after a restart."""
-    first = await booked(servers[0], "instant", MONTHS_AGO)
+    first = await booked(servers[0], "instant", last_month())
     later = await booked(servers[0], "instant")
     assert await run_timers(servers[1]) == ["moved"]
     assert await state_of(servers[0], first) == "completed"

@@ -12,7 +12,7 @@ from reservesvc.domain.reservation import Claim
 from reservesvc.domain.slot import Usage, peak
 from reservesvc.ports import Idempotency, Snapshot, SnapshotBooking
 from reservesvc.reservations.store import SWEEP, RedisReservations
-from tests.builders import HOUR_MS, IDS, ROOM, a_booking, a_claim, at
+from tests.builders import HOUR_MS, IDS, ROOM, YEARS_AGO, a_booking, a_claim, at
 from tests.lua.conftest import install
 
 KEY = Idempotency(digest="d1", fingerprint="f1")
@@ -243,9 +243,9 @@ async def test_a_key_does_not_revive_an_ended_reservation(
 
 async def test_a_slot_further_back_than_the_index_is_refused(warm: RedisReservations) -> None:
     """What ended more than a year ago is not in the index, so it is never granted."""
-    outcome = await warm.reserve(a_claim(-400 * 24, -400 * 24 + 1), 1, None)
+    outcome = await warm.reserve(a_claim(YEARS_AGO, YEARS_AGO + 1), 1, None)
     assert isinstance(outcome, Past)
-    assert outcome.earliest_ms < at(0) - 300 * 24 * HOUR_MS
+    assert at(YEARS_AGO) < outcome.earliest_ms < at(0)
 
 
 async def test_the_index_outlives_its_entries_and_its_fence(
