@@ -12,7 +12,7 @@ from reservesvc.domain.reservation import Claim
 from reservesvc.domain.slot import Usage, peak
 from reservesvc.ports import Idempotency, Snapshot, SnapshotBooking
 from reservesvc.reservations.store import SWEEP, RedisReservations
-from tests.builders import HOUR_MS, IDS, ROOM, YEARS_AGO, a_booking, a_claim, at
+from tests.builders import IDS, ROOM, YEARS_AGO, a_booking, a_claim, at
 from tests.lua.conftest import install
 
 KEY = Idempotency(digest="d1", fingerprint="f1")
