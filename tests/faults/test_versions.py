@@ -28,7 +28,7 @@ DOCUMENT = (
 )
 # What the key is remembered under for a caller without an API key, and what for this body.
 REMEMBERED = "idempotency:{room-1}:5d77f0c4969593b253addc43e83c1914"
-FINGERPRINT = "0f2883420eb77fd0a1f5337b4d760967"
+FINGERPRINT = "363a6e1b1f3327eaed6122ad23024f2d"
 STATE = {
     "reservation:{room-1}:<ulid>": '{"expires_at":"<time>","created_at":"<time>",'
     '"start":"2032-12-01T10:00:00.000Z","end":"2032-12-01T11:00:00.000Z","quantity":1,'
