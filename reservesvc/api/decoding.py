@@ -120,10 +120,15 @@ def _by_field(schema: type[T], raw: dict[str, Any], prefix: str) -> tuple[T, Err
             errors |= nested
         elif value is not None:
             try:
-                good[field.name] = msgspec.convert(value, field.type)
+                good[field.name] = msgspec.convert(_plain(value), field.type)
             except msgspec.ValidationError:
                 errors[prefix + name] = [f"{prefix}{name} {_type_rule(expected, value)}"]
     return schema(**good), errors
+
+
+def _plain(value: object) -> object:
+    """Return a whole number as one, also where it was written with a fraction of nothing."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _without_nul(schema: type[T], raw: dict[str, Any], errors: Errors) -> tuple[T, Errors]:

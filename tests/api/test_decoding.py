@@ -131,6 +131,13 @@ async def test_what_comes_with_a_booking_is_checked_and_shown(http: Http) -> Non
     }
 
 
+async def test_a_whole_number_may_be_written_with_a_fraction(http: Http) -> None:
+    """JSON has one kind of number: 30.0 is 30 (JSON Schema 2020-12, section 6.1.1)."""
+    body = json.dumps(RESERVE)[:-1] + ', "duration": 30.0, "quantity": 1e0}'
+    answer = await http("POST", "/v2/bookings/reserve", body.encode())
+    assert (answer.data["duration"], answer.data["quantity"]) == (30, 1)
+
+
 async def test_a_reservation_id_of_a_wrong_type_is_a_field_error(http: Http) -> None:
     """It is not taken for a direct booking."""
     errors = await errors_of(http, "/v2/bookings", {"reservation_id": 5})
