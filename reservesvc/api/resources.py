@@ -78,8 +78,6 @@ async def _new(call: Call) -> Resource:
     body, errors = decoded
     if not isinstance(body.name, str):
         errors.setdefault("name", [f"name {REQUIRED}"])
-    if body.id is not None and not is_resource_id(body.id):
-        errors.setdefault("id", [f"id {RESOURCE_ID_RULE}"])
     return _changed(Resource(id=body.id or call.stores.ids.uuid(), name=""), decoded)
 
 
@@ -113,6 +111,8 @@ def _changed(resource: Resource, decoded: Decoded[ResourceBody]) -> Resource:
 
 
 def _check(body: ResourceBody, errors: Errors) -> None:
+    if body.id is not None and not is_resource_id(body.id):
+        errors.setdefault("id", [f"id {RESOURCE_ID_RULE}"])
     if isinstance(body.name, str) and not body.name.strip():
         errors.setdefault("name", ["name must not be empty"])
     if isinstance(body.timezone, str) and not timezones.is_timezone(body.timezone):

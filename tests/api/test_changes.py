@@ -108,6 +108,13 @@ async def test_a_resource_keeps_its_id(http: Http, stubs: Stubs) -> None:
     )
 
 
+async def test_what_can_be_no_id_is_refused_all_the_same(http: Http, stubs: Stubs) -> None:
+    """Though it would not be taken, somebody meant something by it."""
+    answer = await http("PUT", "/v2/resources/room-1", {"id": "", "capacity": 5})
+    assert (answer.status, list(answer.json["errors"])) == (422, ["id"])
+    assert "update_resource" not in [name for name, _ in stubs.bookings.calls]
+
+
 async def test_a_resource_without_an_id_gets_one(http: Http) -> None:
     """Two registrations of one name are two resources."""
     made = [await http("POST", "/v2/resources", {"name": "Chair"}) for _ in range(2)]
