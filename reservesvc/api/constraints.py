@@ -30,7 +30,7 @@ FIELD = "availability_constraints"
 COUNT_MAX = 500
 """how many constraints one list may have; every slot is compared with each"""
 _CLOCK = re.compile(r"([0-9]{1,2})(?::([0-9]{2}))?", re.ASCII)
-_MOMENT = re.compile(
+MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
 _CLOCK_RULE = "must be an hour from 0 to 24, or a time such as 09:30"
@@ -68,7 +68,7 @@ class _Given(NamedTuple):
 
     def moment(self, name: str) -> datetime:
         value = self.take(name)
-        if isinstance(value, str) and _MOMENT.fullmatch(value):
+        if isinstance(value, str) and MOMENT.fullmatch(value):
             try:
                 return datetime.fromisoformat(value.upper())
             except ValueError:
@@ -126,7 +126,7 @@ _KINDS: dict[str, Callable[[_Given], Rule]] = {
     "weekdays": lambda _: Weekdays(),
     "weekends": lambda _: Weekends(),
 }
-_NAMES = {f"{effect}_{kind}": (effect, kind) for effect in EFFECTS for kind in _KINDS}
+NAMES = {f"{effect}_{kind}": (effect, kind) for effect in EFFECTS for kind in _KINDS}
 
 
 def read(raw: Sequence[Any], name: str, errors: Errors) -> tuple[Constraint, ...]:
@@ -153,11 +153,11 @@ def read_field(body: Struct, errors: Errors) -> dict[str, tuple[Constraint, ...]
 
 def _one(item: object, path: str, errors: Errors) -> Constraint | None:
     name, fields = next(iter(item.items())) if isinstance(item, dict) and item else ("", None)
-    if name not in _NAMES or not isinstance(item, dict) or len(item) > 1:
-        rule = f"must be an object with one member, one of: {', '.join(_NAMES)}"
+    if name not in NAMES or not isinstance(item, dict) or len(item) > 1:
+        rule = f"must be an object with one member, one of: {', '.join(NAMES)}"
         errors.setdefault(path, [f"{path} {rule}"])
         return None
-    effect, kind = _NAMES[name]
+    effect, kind = NAMES[name]
     return Constraint(effect=effect, rule=_KINDS[kind](_Given(fields, f"{path}.{name}", errors)))
 
 

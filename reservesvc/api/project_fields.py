@@ -16,8 +16,8 @@ from reservesvc.domain.project import RESOURCES_MAX, Project
 from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
 
 SLUG_RULE = "must be 1 to 64 characters of a-z 0-9 - and begin and end with a letter or a digit"
-_SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
-_UI_CHOICES = {
+SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
+UI_CHOICES = {
     "availability_view": ("agendaWeek", "listing"),
     "time_date_format": ("12h-mdy-sun", "24h-dmy-mon"),
 }
@@ -69,7 +69,7 @@ def _read_lists(body: ProjectBody, values: dict[str, Any], errors: Errors) -> No
 def _check(body: ProjectBody, errors: Errors, duration_s_max: int) -> None:
     if isinstance(body.name, str) and not body.name.strip():
         errors.setdefault("name", ["name must not be empty"])
-    if isinstance(body.slug, str) and not _SLUG.fullmatch(body.slug):
+    if isinstance(body.slug, str) and not SLUG.fullmatch(body.slug):
         errors.setdefault("slug", [f"slug {SLUG_RULE}"])
     seconds = body.reservation_time
     if isinstance(seconds, int) and not 1 <= seconds <= duration_s_max:
@@ -96,7 +96,7 @@ def _check_widget(body: ProjectBody, errors: Errors) -> None:
                 errors.setdefault(name, [f"{name} must be an object"])
     if not isinstance(body.ui, dict):
         return
-    for field, choices in _UI_CHOICES.items():
+    for field, choices in UI_CHOICES.items():
         if body.ui.get(field, choices[0]) not in choices:
             errors.setdefault(f"ui.{field}", [f"ui.{field} must be one of: {', '.join(choices)}"])
     if not isinstance(body.ui.get("localization", {}), dict):

@@ -12,8 +12,9 @@ from reservesvc.api import (
     resources,
 )
 from reservesvc.api.call import Route
+from reservesvc.api.openapi import pages
 
-ROUTES = (
+_CALLS = (
     Route("POST", "/v2/bookings/reserve", reservations.reserve, "widget", "reserve"),
     Route("GET", "/v2/bookings/reserve", reservations.live, "service", "live"),
     Route(
@@ -89,3 +90,4 @@ ROUTES = (
     Route("GET", "/readyz", health.readyz, "public", "readyz", quiet=True),
     Route("GET", "/metrics", health.metrics, "public", "metrics", quiet=True),
 )
+ROUTES = (*_CALLS, *pages.rows(_CALLS))

@@ -9,7 +9,7 @@ from reservesvc.api.problems import RefusedError, invalid
 from reservesvc.domain import times
 from reservesvc.domain.booking import ORDER_FIELDS, SEARCH_FIELDS, BookingQuery
 
-_DIRECTIONS = {"asc": False, "desc": True}
+DIRECTIONS = {"asc": False, "desc": True}
 _META = "meta."
 _SEARCH_RULE = (
     "must be field:value pairs joined by semicolons; fields: "
@@ -32,8 +32,8 @@ def query(request: web.BaseRequest) -> tuple[BookingQuery, Page]:
         start_ms=_moment(request, "start", errors),
         end_ms=_moment(request, "end", errors),
         order_by=_choice(request, "orderBy", ORDER_FIELDS, errors) or "created_at",
-        descending=_DIRECTIONS.get(
-            _choice(request, "sortedBy", tuple(_DIRECTIONS), errors) or "desc", True
+        descending=DIRECTIONS.get(
+            _choice(request, "sortedBy", tuple(DIRECTIONS), errors) or "desc", True
         ),
         limit=page.limit,
         offset=page.offset,

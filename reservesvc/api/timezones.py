@@ -12,10 +12,11 @@ def is_timezone(name: object) -> bool:
 
     The same names on every machine: not those that a system has of its own, as `localtime`.
     """
-    return isinstance(name, str) and name in _names()
+    return isinstance(name, str) and name in names()
 
 
 @cache
-def _names() -> frozenset[str]:
+def names() -> frozenset[str]:
+    """Return the names of all time zones."""
     listed = files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
     return frozenset(listed) - {_NO_PLACE}

@@ -19,7 +19,7 @@ from reservesvc.domain.slot import is_resource_id
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _TOP = 125
 _SHIFTS = range(_TOP, -1, -5)
-_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
 class ReservationId(msgspec.Struct, frozen=True, gc=False):
@@ -44,7 +44,7 @@ class ReservationId(msgspec.Struct, frozen=True, gc=False):
     def parse(cls, text: str) -> Self | None:
         """Return the id that `text` names, or None where it can be no reservation's."""
         resource_id, dot, ulid = text.rpartition(".")
-        if not dot or not is_resource_id(resource_id) or not _ULID.fullmatch(ulid):
+        if not dot or not is_resource_id(resource_id) or not ULID.fullmatch(ulid):
             return None
         return cls(resource_id, ulid)
 

@@ -1,0 +1,213 @@
+"""What fields mean and which values they take, beyond their types.
+
+One word means one thing everywhere, so that most rows are of a field's name; a row of a struct's
+field goes before it. Ranges and patterns are those the code compares with.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reservesvc.api import batch, constraints, timezones, wishes
+from reservesvc.api.project_fields import SLUG, UI_CHOICES
+from reservesvc.domain import settings
+from reservesvc.domain.constraints import WEEKDAYS
+from reservesvc.domain.graphs import GRAPHS
+from reservesvc.domain.offers import MODES
+from reservesvc.domain.project import RESOURCES_MAX
+from reservesvc.domain.reservation import ULID
+from reservesvc.domain.slot import CAPACITY_MAX, RESOURCE_ID
+from reservesvc.domain.wish import CUSTOMER_TO_BOOK, DEFAULT_DURATION_S, Limits
+
+Schema = dict[str, Any]
+_JSON_TYPES: dict[type, str] = {bool: "boolean"}
+ID: Schema = {"type": "string", "pattern": f"^{RESOURCE_ID.pattern}$"}
+RESERVATION_ID: Schema = {
+    "type": "string",
+    "pattern": rf"^{RESOURCE_ID.pattern}\.{ULID.pattern}$",
+}
+UUID: Schema = {"type": "string", "format": "uuid"}
+TIME: Schema = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-",
+}
+"""times count from 1970"""
+_ZONE: Schema = {"$ref": "#/components/schemas/TimeZone"}
+_DAY: Schema = {"type": "string", "enum": list(WEEKDAYS)}
+_CLOCK: Schema = {
+    "description": "an hour from 0 to 24, or a time such as 09:30",
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": 24},
+        {"type": "string", "pattern": "^(([01]?[0-9]|2[0-3])(:[0-5][0-9])?|24(:00)?)$"},
+    ],
+}
+_MOMENT: Schema = {
+    "type": "string",
+    "pattern": f"^{constraints.MOMENT.pattern}$",
+    "description": "a date, or a time with or without an offset",
+}
+_HOURS = {"start": _CLOCK, "end": _CLOCK}
+_MEMBERS: dict[str, dict[str, Schema]] = {
+    "hours": _HOURS,
+    "day_and_time": {"day": _DAY} | _HOURS,
+    "day": {"day": _DAY},
+    "days": {"days": {"type": "array", "minItems": 1, "items": _DAY}},
+    "period": {"start": _MOMENT, "end": _MOMENT},
+}
+"""kind of a constraint → its fields; the others have none"""
+_TIMEOUT: Schema = {
+    "description": "how long to wait for a payment",
+    "properties": {
+        "time": {"type": "integer", "minimum": 1},
+        "unit": {"enum": [unit + end for unit in settings.UNITS_MS for end in ("", "s")]},
+    },
+    "required": ["time", "unit"],
+}
+_AUTO_COMPLETE: Schema = {
+    "description": "whether it completes by itself",
+    "properties": {"enabled": {"type": "boolean"}},
+    "required": ["enabled"],
+}
+_SETTINGS: Schema = {
+    settings.MAX_SEATS: {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "maximum": settings.SEATS_MAX,
+        "description": "of a group",
+    },
+    settings.TIMEOUT: {"type": ["object", "null"]} | _TIMEOUT,
+    settings.AUTO_COMPLETE: {"type": ["object", "null"]} | _AUTO_COMPLETE,
+} | {name: {"type": [_JSON_TYPES[kind], "null"]} for name, (kind, _) in wishes.SETTINGS.items()}
+OPEN: Mapping[str, Schema] = {"Attributes": {"type": "object"}}
+"""struct → what its further members are; the names of these are not known before"""
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "ReserveBody": ("resource_id",),
+    "BatchBody": ("mode", "reservations"),
+    "ExtendBody": ("reservation_id", "duration"),
+    "RescheduleBody": ("start", "end"),
+    "UpdateBody": ("meta",),
+    "AssignmentBody": ("resource_id",),
+}
+"""struct → the fields that every request with it has, and that are not null"""
+
+
+def table(limits: Limits) -> dict[str, Schema]:
+    """Return the rows: what is added to the schema of a field that is not null."""
+    seconds = {"minimum": 1, "maximum": limits.duration_s_max}
+    ids = {"items": ID, "maxItems": RESOURCES_MAX}
+    listed: Schema = {
+        "items": {"$ref": "#/components/schemas/Constraint"},
+        "maxItems": constraints.COUNT_MAX,
+    }
+    return {
+        "start": TIME | {"description": "when the slot begins"},
+        "end": TIME | {"description": f"after start, by {limits.slot_s_max} s at most"},
+        "resource_id": ID | {"description": "what is reserved or booked; registered or not"},
+        "reservation_id": RESERVATION_ID | {"description": "as reserving answered it"},
+        "project_id": {"description": "the project whose settings hold where the request has none"},
+        "what": {"description": "required to reserve and to book, unless the project has it"},
+        "where": {"description": "required to reserve and to book, unless the project has it"},
+        "description": {
+            "description": "required to reserve and to book, unless the project has it"
+        },
+        "customer": {
+            "description": f"booking needs {' and '.join(CUSTOMER_TO_BOOK)}; other fields are kept",
+            "properties": {name: {"type": ["string", "null"]} for name in wishes.CUSTOMER_TEXTS},
+        },
+        "graph": {"enum": list(GRAPHS), "description": "the kind of life the booking leads"},
+        "quantity": {
+            "minimum": 1,
+            "maximum": CAPACITY_MAX,
+            "description": "units of the resource's capacity; 1 where left out",
+        },
+        "duration": seconds
+        | {
+            "description": "how long to hold, in seconds; else the project's reservation_time, "
+            f"else {DEFAULT_DURATION_S}"
+        },
+        "reservation_time": seconds | {"description": "how long to hold a slot, in seconds"},
+        "action": {"enum": list(wishes.ACTIONS), "description": "taken, and changes nothing"},
+        "event": {"description": "the older form of the slot and its texts"},
+        "meta": {"description": "any object; kept as it is"},
+        "participants": {"items": {"type": "string"}},
+        "settings": {
+            "description": "kept as they are; allow_double_bookings books what is taken",
+            "properties": _SETTINGS,
+        },
+        settings.TIMEOUT: _TIMEOUT,
+        settings.AUTO_COMPLETE: _AUTO_COMPLETE,
+        "due_at": {"description": "when it goes on by itself"},
+        "BatchBody.mode": {"enum": list(batch.MODES)},
+        "BatchBody.reservations": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": batch.ITEMS_MAX,
+            "items": {"$ref": "#/components/schemas/ReserveBody"},
+        },
+        "AvailabilityBody.mode": {
+            "enum": list(MODES),
+            "description": "which resources a slot lists",
+        },
+        "AvailabilityBody.resources": ids
+        | {"description": "required, unless the project has them"},
+        "from": {"description": "a time with an offset, or plain English; now where left out"},
+        "to": {"description": "as from; four weeks later where left out"},
+        "length": {"description": "of each slot, such as 1 hour"},
+        "buffer": {"description": "how long before and after has to be free, too"},
+        "timeslot_increments": {"description": "from one slot's start to the next one's"},
+        "constraints": listed,
+        "availability_constraints": listed,
+        "output_timezone": _ZONE | {"description": "times come with its offset"},
+        "ProjectBody.resources": ids,
+        "customer_fields": {"additionalProperties": {"type": "object"}},
+        "ui": {
+            "properties": {name: {"enum": list(each)} for name, each in UI_CHOICES.items()}
+            | {"localization": {"type": "object"}}
+        },
+        "slug": {"pattern": f"^{SLUG.pattern}$", "description": "follows from the name"},
+        "name": {"pattern": r"\S"},
+        "timezone": _ZONE | {"description": "whose clock constraints go by"},
+        "capacity": {"minimum": 1, "maximum": CAPACITY_MAX, "description": "units at once"},
+        "ResourceBody.id": ID | {"description": "a new UUID where left out"},
+        "remaining_ms": {"minimum": 0, "description": "how much longer the slot is held"},
+        "server_time": {"description": "what Redis' clock showed"},
+        "possible_actions": {"description": "what can be done with it in its state"},
+        "completed": {"description": "whether no action is open any more"},
+        "retry_after_ms": {"minimum": 0, "description": "when trying again can help"},
+        "errors": {"description": "field → what is wrong with it"},
+        "outcome": {"description": "the change may have happened; repeat the request to find out"},
+        "item": {"description": "which item of a cart, from 0"},
+    }
+
+
+def named() -> dict[str, Schema]:
+    """Return the schemas that stand apart and belong to no struct."""
+    return {"Constraint": _constraint(), "TimeZone": _time_zone()}
+
+
+def _time_zone() -> Schema:
+    """Return the schema of a time zone's name."""
+    return {
+        "type": "string",
+        "description": "The IANA's name of a time zone, such as Europe/Berlin.",
+        "enum": sorted(timezones.names()),
+    }
+
+
+def _constraint() -> Schema:
+    """Return the schema of one constraint: an object with one member."""
+    return {
+        "type": "object",
+        "description": "When a resource may be booked, or not, on the clock of its time zone.",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+        "properties": {name: _member(kind) for name, (_, kind) in constraints.NAMES.items()},
+    }
+
+
+def _member(kind: str) -> Schema:
+    members = _MEMBERS.get(kind)
+    if members is None:
+        return {}
+    return {"type": "object", "properties": members, "required": list(members)}

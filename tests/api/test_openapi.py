@@ -1,0 +1,193 @@
+"""/openapi.json and /docs: whole, true to the service, and readable without anything else."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from reservesvc.api.call import Route
+from reservesvc.api.openapi.document import document
+from reservesvc.api.openapi.examples import EXAMPLES, Example
+from reservesvc.api.openapi.operations import OPERATIONS
+from reservesvc.api.routes import ROUTES
+from reservesvc.domain.wish import Limits
+from reservesvc.ports import Stores
+from tests.api.client import Http, application
+from tests.api.conftest import Serve
+
+MOVING = {"created_at", "updated_at", "expires_at", "server_time", "remaining_ms"}
+"""fields of replies that are another each time"""
+ROUTE_OF = {route.name: route for route in ROUTES}
+DOCUMENT: dict[str, Any] = json.loads(json.dumps(document(ROUTES, Limits())))
+
+
+class Story:
+    """The examples as they go at a real service, which gives ids of its own."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def told(self, value: Any) -> Any:
+        """Return `value` with the ids that the service gave."""
+        text = json.dumps(value)
+        for ours, theirs in self._names.items():
+            text = text.replace(ours, theirs)
+        return json.loads(text)
+
+    def differences(self, expected: Any, actual: Any, path: str = "") -> Iterator[str]:
+        """Yield where a reply is not the documented one; learn the ids on the way."""
+        name = path.rpartition(".")[2]
+        if isinstance(expected, dict) and isinstance(actual, dict):
+            if expected.keys() != actual.keys():
+                yield f"{path}: {sorted(expected.keys() ^ actual.keys())}"
+            for key in expected.keys() & actual.keys():
+                yield from self.differences(expected[key], actual[key], f"{path}.{key}")
+        elif isinstance(expected, list) and isinstance(actual, list):
+            if len(expected) != len(actual):
+                yield f"{path}: {len(actual)} items"
+            for place, pair in enumerate(zip(expected, actual, strict=False)):
+                yield from self.differences(*pair, f"{path}.{place}")
+        elif name in {"id", "reservation_id"} and isinstance(actual, str):
+            if self._names.setdefault(expected, actual) != actual:
+                yield f"{path}: {actual}"
+        elif name not in MOVING and expected != actual:
+            yield f"{path}: {actual}"
+
+
+async def ready() -> None:
+    """Be a dependency that can do its part."""
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_every_call_is_described(route: Route) -> None:
+    """A row of the URL table has a row of what it takes and answers, and an example."""
+    assert route.name in OPERATIONS
+    assert route.name in EXAMPLES
+    described = DOCUMENT["paths"][route.path][route.method.lower()]
+    assert described["summary"]
+    scopes = [scope for each in described["security"] for names in each.values() for scope in names]
+    assert set(scopes) == {route.scope} - {"public"}
+
+
+def test_nothing_is_described_that_is_not_there() -> None:
+    """No row is left of a call that is gone."""
+    assert OPERATIONS.keys() | EXAMPLES.keys() <= ROUTE_OF.keys()
+
+
+async def test_every_example_is_true(serve: Serve, stores: Stores) -> None:
+    """Sent in their order to a real service, all examples are answered as documented."""
+    http = await serve(application(stores, checks={"redis": ready, "store": ready}))
+    story = Story()
+    for name, example in EXAMPLES.items():
+        method, path, body = request(name, example, story)
+        answer = await http(method, path, body)
+        assert answer.status == example.status, (name, answer.body)
+        media = answer.headers.get("Content-Type", "").partition(";")[0]
+        assert media == media_of(name, example.status), name
+        if example.reply is not None:
+            differences = story.differences(json.loads(json.dumps(example.reply)), answer.json)
+            assert list(differences) == [], name
+
+
+def request(name: str, example: Example, story: Story) -> tuple[str, str, object]:
+    """Return the request of an example."""
+    route = ROUTE_OF[name]
+    query = f"?{urlencode(story.told(example.query))}" if example.query else ""
+    path = route.path.format_map(story.told(example.parts)) + query
+    return route.method, path, story.told(example.body)
+
+
+def media_of(name: str, status: int) -> str:
+    """Return the documented type of a reply's body."""
+    route = ROUTE_OF[name]
+    answers = DOCUMENT["paths"][route.path][route.method.lower()]["responses"]
+    return next(iter(answers[str(status)].get("content", {})), "")
+
+
+@pytest.mark.parametrize("name", [name for name, each in EXAMPLES.items() if each.reply])
+def test_every_field_of_a_reply_is_described(name: str) -> None:
+    """What is rendered and what is described are one, field for field."""
+    route = ROUTE_OF[name]
+    example = EXAMPLES[name]
+    answers = DOCUMENT["paths"][route.path][route.method.lower()]["responses"]
+    schema = answers[str(example.status)]["content"]["application/json"]["schema"]
+    reply = json.loads(json.dumps(example.reply))
+    assert list(strange(schema, reply, "")) == []
+
+
+def strange(schema: dict[str, Any], value: Any, path: str) -> Iterator[str]:
+    """Yield the fields that are in only one of `value` and the structs of `schema`."""
+    whole = resolved(schema)
+    if isinstance(value, list):
+        for item in value:
+            yield from strange(whole.get("items", {}), item, f"{path}[]")
+    if not isinstance(value, dict):
+        return
+    known = whole.get("properties", {})
+    if "$ref" in schema:
+        missing = set(whole.get("required", ())) - value.keys()
+        further = set() if "additionalProperties" in whole else value.keys() - known.keys()
+        yield from (f"{path}.{name}" for name in missing | further)
+    for name in value.keys() & known.keys():
+        yield from strange(known[name], value[name], f"{path}.{name}")
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema that a reference leads to."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found: dict[str, Any] = DOCUMENT["components"]["schemas"][name] if name else schema
+    return found
+
+
+def test_every_reference_leads_somewhere() -> None:
+    """And nothing stands apart that nobody refers to."""
+    text = json.dumps(DOCUMENT)
+    for kind in ("schemas", "responses"):
+        referred = set(re.findall(rf'"#/components/{kind}/([^"]+)"', text))
+        assert referred == DOCUMENT["components"][kind].keys()
+
+
+def test_limits_are_the_configured_ones() -> None:
+    """Who allows shorter reservations reads so in the document."""
+    schemas = document(ROUTES, Limits(duration_s_max=77))["components"]["schemas"]
+    number = schemas["ExtendBody"]["properties"]["duration"]
+    assert (number["minimum"], number["maximum"]) == (1, 77)
+
+
+async def test_the_document_is_served(http: Http) -> None:
+    """As JSON, to be kept for a while."""
+    answer = await http("GET", "/openapi.json")
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    assert answer.json == DOCUMENT
+
+
+async def test_the_page_needs_nothing_else(http: Http) -> None:
+    """Whole under a policy that lets nothing run and nothing be fetched."""
+    answer = await http("GET", "/docs")
+    page = answer.body.decode()
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert not re.search(r"<script|<link|<img|<iframe| src=| style=| on\w+=|@import|url\(", page)
+    assert {link for link in re.findall(r'href="([^"]*)"', page) if link[0] != "#"} == {
+        "openapi.json"
+    }
+
+
+async def test_the_page_shows_every_call(http: Http) -> None:
+    """Each call and each schema has a place, and every link on the page leads to one."""
+    page = (await http("GET", "/docs")).body.decode()
+    places = re.findall(r' id="([^"]*)"', page)
+    assert len(places) == len(set(places))
+    assert set(re.findall(r'href="#([^"]*)"', page)) <= set(places)
+    assert {route.name for route in ROUTES} | DOCUMENT["components"]["schemas"].keys() == set(
+        places
+    )
+    for route in ROUTES:
+        assert f"<code>{route.method} {route.path}</code>" in page
