@@ -20,6 +20,7 @@ from reservesvc.bookings import (
     postgres_search,
     postgres_seats,
     postgres_settings,
+    postgres_slots,
 )
 from reservesvc.bookings.postgres_database import Database, Patience
 from reservesvc.bookings.postgres_errors import DEPENDENCY
@@ -117,20 +118,20 @@ class PostgresBookingStore:
 
     async def snapshot(self, resource_id: str, since_ms: int) -> Snapshot:
         """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
-        work = partial(postgres_bookings.snapshot, resource_id=resource_id, since_ms=since_ms)
+        work = partial(postgres_slots.snapshot, resource_id=resource_id, since_ms=since_ms)
         # A fence raised once more than needed makes others start again, no worse.
         return await self._database.write(work, again=work)
 
     async def blocking(self, resource_id: str, since_ms: int) -> Snapshot:
         """Return what `snapshot` would, with the fence as it stands."""
         return await self._database.read(
-            partial(postgres_bookings.blocking, resource_id=resource_id, since_ms=since_ms)
+            partial(postgres_slots.blocking, resource_id=resource_id, since_ms=since_ms)
         )
 
     async def used_resources(self, after: str, limit: int) -> list[str]:
         """Return the next resources by id that were ever reserved or booked, up to `limit`."""
         return await self._database.read(
-            partial(postgres_bookings.used_resources, after=after, limit=limit)
+            partial(postgres_slots.used_resources, after=after, limit=limit)
         )
 
     async def blocking_between(
@@ -139,7 +140,7 @@ class PostgresBookingStore:
         """Return the bookings that block the resources and overlap the time, by resource."""
         return await self._database.look(
             partial(
-                postgres_bookings.blocking_between,
+                postgres_slots.blocking_between,
                 resource_ids=resource_ids,
                 start_ms=start_ms,
                 end_ms=end_ms,

@@ -8,23 +8,14 @@ Booking is one statement, the function `book` in the database; `fits`, beside it
 whatever else claims a slot (`schema/postgres/`).
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
-
 from msgspec.structs import replace
 
+from reservesvc.bookings import postgres_slots as slots
 from reservesvc.bookings.postgres_errors import BROKEN_RULE, DEPENDENCY
 from reservesvc.bookings.postgres_rows import NOW_MS, one
 from reservesvc.bookings.postgres_transaction import CollidedError, Session
-from reservesvc.bookings.rows import (
-    BOOKING_COLUMNS,
-    booking_of,
-    booking_values,
-    entries_of,
-    to_json,
-)
+from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values, to_json
 from reservesvc.domain.booking import Booking
-from reservesvc.domain.entry import Entry
 from reservesvc.domain.moves import UNFENCED, Asked, following, moved, untimely
 from reservesvc.domain.outcomes import (
     Booked,
@@ -37,7 +28,7 @@ from reservesvc.domain.outcomes import (
     Taken,
 )
 from reservesvc.errors import UnavailableError
-from reservesvc.ports import Idempotency, Snapshot, SnapshotBooking
+from reservesvc.ports import Idempotency
 
 _COLUMNS = ", ".join(BOOKING_COLUMNS)
 _SELECT = f"SELECT {_COLUMNS} FROM bookings WHERE "  # noqa: S608 - our own column names
@@ -52,36 +43,6 @@ _REFUSED: dict[str, FenceMoved | KeyReused | Taken] = {
     "key_reused": KeyReused(),
     "taken": Taken(by="booked"),
 }
-_BLOCKING_SINCE = """
-    SELECT entry_id, start_ms, end_ms, quantity, id FROM bookings
-    WHERE blocks AND resource_id = $1 AND start_ms > $2 AND end_ms > $3
-    ORDER BY start_ms, id
-"""
-# OFFSET 0 lets each resource be looked up in the index by itself. The planner would otherwise go
-# through all that ever began before the end of the time, once for all resources.
-_BLOCKING_BETWEEN = """
-    SELECT asked.id, found.entry_id, found.start_ms, found.end_ms, found.quantity
-    FROM unnest($1::text[]) AS asked (id)
-    LEFT JOIN resource_fences ON resource_fences.resource_id = asked.id COLLATE "C"
-    CROSS JOIN LATERAL (
-        SELECT entry_id, start_ms, end_ms, quantity FROM bookings
-        WHERE blocks AND bookings.resource_id = asked.id COLLATE "C"
-            AND start_ms > $2 - coalesce(longest_ms, 0) AND start_ms < $3 AND end_ms > $2
-        OFFSET 0
-    ) AS found
-"""
-_FENCE = "SELECT fence, longest_ms FROM resource_fences WHERE resource_id = $1"
-_LOCK_FENCE = f"{_FENCE} FOR UPDATE"
-_MAKE_FENCE = """
-    INSERT INTO resource_fences (resource_id, fence, longest_ms) VALUES ($1, 0, 0)
-    ON CONFLICT DO NOTHING
-"""
-_RAISE_FENCE = """
-    INSERT INTO resource_fences AS own (resource_id, fence, longest_ms) VALUES ($1, 1, 0)
-    ON CONFLICT (resource_id) DO UPDATE SET fence = own.fence + 1
-    RETURNING fence, longest_ms
-"""
-_USED = "SELECT resource_id FROM resource_fences WHERE resource_id > $1 ORDER BY 1 LIMIT $2"
 _LOCK_BOOKING = f"SELECT {_COLUMNS}, {NOW_MS} FROM bookings WHERE id = $1 FOR UPDATE"  # noqa: S608
 _LOCK_SEATED = f"{_SELECT}owner_booking_id = $1 AND seated ORDER BY id FOR UPDATE"
 _CHANGE_STATE = """
@@ -89,39 +50,8 @@ _CHANGE_STATE = """
     SET state = $2, blocks = $3, seated = $4, inputs = $5, due_ms = $6, updated_ms = $7
     WHERE id = $1
 """
-_CAPACITY = "SELECT coalesce((SELECT capacity FROM resources WHERE id = $1), 1)"
 _FITS = "SELECT fits($1, $2, $3, $4, $5, $6)"
 _CLAIM_ALONE = "UPDATE bookings SET exclusive = $2 WHERE id = $1"
-_RAISE_LONGEST = """
-    UPDATE resource_fences SET longest_ms = greatest(longest_ms, $2) WHERE resource_id = $1
-"""
-
-
-async def snapshot(session: Session, resource_id: str, since_ms: int) -> Snapshot:
-    """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
-    fence, longest_ms = await session.fetchrow(_RAISE_FENCE, resource_id)
-    rows = await session.fetch(_BLOCKING_SINCE, resource_id, since_ms - longest_ms, since_ms)
-    return Snapshot(fence=fence, bookings=[_snapshot_booking(resource_id, row) for row in rows])
-
-
-async def blocking(session: Session, resource_id: str, since_ms: int) -> Snapshot:
-    """Return what `snapshot` would, with the fence as it stands."""
-    fence, longest_ms = await session.fetchrow(_FENCE, resource_id) or (0, 0)
-    rows = await session.fetch(_BLOCKING_SINCE, resource_id, since_ms - longest_ms, since_ms)
-    return Snapshot(fence=fence, bookings=[_snapshot_booking(resource_id, row) for row in rows])
-
-
-async def used_resources(session: Session, after: str, limit: int) -> list[str]:
-    """Return the next resources by id that were ever reserved or booked, up to `limit`."""
-    return [row[0] for row in await session.fetch(_USED, after, limit)]
-
-
-async def blocking_between(
-    session: Session, resource_ids: Sequence[str], start_ms: int, end_ms: int
-) -> dict[str, list[Entry]]:
-    """Return the bookings that block the resources and overlap the time, by resource."""
-    rows = await session.fetch(_BLOCKING_BETWEEN, list(resource_ids), start_ms, end_ms)
-    return entries_of(rows)
 
 
 async def book(
@@ -184,7 +114,7 @@ async def change_state(
     """Move the booking from the state it was read in to `state`, and its customers on."""
     current_fence, longest_ms = fence, 0
     if fence is not None:
-        current_fence, longest_ms = await _locked_fence(session, booking.resource_id)
+        current_fence, longest_ms = await slots.locked_fence(session, booking.resource_id)
     found = await locked(session, booking.id)
     if found is None:
         return NotFound(model="Booking", id=booking.id)
@@ -201,7 +131,7 @@ async def change_state(
         if not await _claims(session, changed, longest_ms):
             return Taken(by="booked")
     await _keep_state(session, changed)
-    for customer, after in following(changed, await _locked_seated(session, changed)):
+    for customer, after in following(changed, await locked_seated(session, changed)):
         await _keep_state(session, moved(customer, after, clock_ms, now_ms, None))
     return Changed(booking=changed)
 
@@ -213,6 +143,13 @@ async def locked(session: Session, booking_id: str) -> tuple[Booking, int] | Non
         return None
     *columns, clock_ms = row
     return booking_of(columns), clock_ms
+
+
+async def locked_seated(session: Session, owner: Booking) -> list[Booking]:
+    """Lock the bookings that have seats of the group, always after the group itself."""
+    if not owner.life.is_group:
+        return []
+    return [booking_of(row) for row in await session.fetch(_LOCK_SEATED, owner.id)]
 
 
 async def by_id(session: Session, booking_id: str) -> Booking | None:
@@ -237,16 +174,6 @@ async def by_key(session: Session, digest: str) -> tuple[Booking, str] | None:
     return booking_of(columns), fingerprint
 
 
-async def _locked_fence(session: Session, resource_id: str) -> tuple[int, int]:
-    """Lock the resource; return its fence and how long its longest booking was."""
-    row = await session.fetchrow(_LOCK_FENCE, resource_id)
-    if row is None:
-        await session.execute(_MAKE_FENCE, resource_id)
-        row = await session.fetchrow(_LOCK_FENCE, resource_id)
-    fence, longest_ms = row
-    return fence, longest_ms
-
-
 async def repeated(session: Session, booking: Booking, idempotency: Idempotency | None) -> Booking:
     """Return the booking that the database says is there already."""
     existing = await by_reservation(session, booking.reservation_id)
@@ -262,13 +189,13 @@ async def repeated(session: Session, booking: Booking, idempotency: Idempotency 
 async def _claims(session: Session, booking: Booking, longest_ms: int) -> bool:
     """Take the slot for a booking that has none so far, if it fits; return whether it does."""
     resource_id, start_ms, end_ms = booking.resource_id, booking.start_ms, booking.end_ms
-    (capacity,) = await session.fetchrow(_CAPACITY, resource_id)
+    capacity = await slots.capacity(session, resource_id)
     wanted = (resource_id, start_ms, end_ms, booking.quantity, capacity, longest_ms)
     if not booking.double and not (await session.fetchrow(_FITS, *wanted))[0]:
         return False
     is_exclusive = capacity == 1 and not booking.double
     await session.execute(_CLAIM_ALONE, booking.id, is_exclusive)
-    await session.execute(_RAISE_LONGEST, resource_id, end_ms - start_ms)
+    await slots.note_length(session, booking)
     return True
 
 
@@ -276,18 +203,3 @@ async def _keep_state(session: Session, changed: Booking) -> None:
     inputs = to_json(changed.inputs)
     held = (changed.id, changed.state, changed.blocks, changed.seated, inputs)
     await session.execute(_CHANGE_STATE, *held, changed.due_ms, changed.updated_ms)
-
-
-async def _locked_seated(session: Session, owner: Booking) -> list[Booking]:
-    """Lock the bookings that have seats of the group, always after the group itself."""
-    if not owner.life.is_group:
-        return []
-    return [booking_of(row) for row in await session.fetch(_LOCK_SEATED, owner.id)]
-
-
-def _snapshot_booking(resource_id: str, row: Iterable[Any]) -> SnapshotBooking:
-    entry_id, start_ms, end_ms, quantity, booking_id = row
-    entry = Entry(
-        resource_id=resource_id, id=entry_id, start_ms=start_ms, end_ms=end_ms, quantity=quantity
-    )
-    return SnapshotBooking(entry=entry, booking_id=booking_id)

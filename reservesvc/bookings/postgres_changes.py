@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from reservesvc.bookings.postgres_bookings import _locked_fence, by_id, locked
+from reservesvc.bookings.postgres_bookings import by_id, locked
 from reservesvc.bookings.postgres_reschedule import KIND
 from reservesvc.bookings.postgres_rows import NOW_MS
+from reservesvc.bookings.postgres_slots import locked_fence
 from reservesvc.bookings.postgres_transaction import Session
 from reservesvc.bookings.rows import to_json
 from reservesvc.domain.booking import Booking
@@ -28,12 +29,12 @@ async def delete(
     """Delete the booking as it was read."""
     current_fence = fence
     if fence is not None:
-        current_fence, _ = await _locked_fence(session, booking.resource_id)
+        current_fence, _ = await locked_fence(session, booking.resource_id)
     found = await locked(session, booking.id)
     if found is None:
         return NotFound(model="Booking", id=booking.id)
     current, _ = found
-    if (current.state, current.entry_id) != (booking.state, booking.entry_id):
+    if not current.is_as(booking):
         return NotOpen(booking=current, open_actions=())
     if current_fence != fence:
         return FenceMoved()

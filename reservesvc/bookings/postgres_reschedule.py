@@ -1,12 +1,8 @@
 """Rescheduling a booking, as one transaction: it is in its old slot or in its new one."""
 
 from reservesvc.bookings import postgres_settings as settings
-from reservesvc.bookings.postgres_bookings import (
-    _locked_fence,
-    _locked_seated,
-    by_id,
-    locked,
-)
+from reservesvc.bookings import postgres_slots as slots
+from reservesvc.bookings.postgres_bookings import by_id, locked, locked_seated
 from reservesvc.bookings.postgres_rows import one
 from reservesvc.bookings.postgres_transaction import Session
 from reservesvc.domain.booking import Booking
@@ -19,7 +15,6 @@ from reservesvc.domain.outcomes import (
     Taken,
 )
 from reservesvc.domain.rescheduling import Fences, along, answer, fits, placed
-from reservesvc.domain.slot import Usage
 from reservesvc.ports import Idempotency
 
 KIND = "reschedule"
@@ -28,15 +23,6 @@ _UPDATE = """
     UPDATE bookings SET resource_id = $2, start_ms = $3, end_ms = $4, entry_id = $5,
         updated_ms = $6, due_ms = $7, exclusive = $8
     WHERE id = $1
-"""
-_RAISE_LONGEST = """
-    UPDATE resource_fences SET longest_ms = greatest(longest_ms, $2) WHERE resource_id = $1
-"""
-_CAPACITY = "SELECT coalesce((SELECT capacity FROM resources WHERE id = $1), 1)"
-_OVERLAPPING = """
-    SELECT start_ms, end_ms, quantity FROM bookings
-    WHERE blocks AND NOT double
-        AND resource_id = $1 AND start_ms > $2 AND start_ms < $3 AND end_ms > $4
 """
 _BY_KEY = "SELECT id, fingerprint FROM idempotency_keys WHERE digest = $1 AND kind = $2"
 
@@ -49,7 +35,7 @@ async def reschedule(
     idempotency: Idempotency | None,
 ) -> Rescheduled | FenceMoved | KeyReused | NotFound | NotOpen | Taken:
     """Put the booking into its new slot; the order of the answers is the port's."""
-    found = await _locked_fences(session, booking.resource_id, after.resource_id)
+    found = await slots.locked_fences(session, booking.resource_id, after.resource_id)
     made = await settings.made_by(session, idempotency, KIND)
     row = await locked(session, booking.id)
     if row is None:
@@ -61,8 +47,8 @@ async def reschedule(
     left, taken = found[booking.resource_id], found[after.resource_id]
     if not fences.hold(left[0], taken[0]):
         return FenceMoved()
-    (capacity,) = await session.fetchrow(_CAPACITY, after.resource_id)
-    if not fits(current, after, await _usages(session, after, taken[1]), capacity):
+    capacity = await slots.capacity(session, after.resource_id)
+    if not fits(current, after, await slots.counted(session, after, taken[1]), capacity):
         return Taken(by="booked")
     await _put(session, placed(current, after), is_exclusive=capacity == 1 and not current.double)
     await settings.keep_key(session, idempotency, KIND, booking.id)
@@ -76,21 +62,10 @@ async def by_key(session: Session, digest: str) -> tuple[Booking, str] | None:
     return None if booking is None else (booking, row[1])
 
 
-async def _locked_fences(session: Session, *resource_ids: str) -> dict[str, tuple[int, int]]:
-    """Lock both resources; always in the same order, so that no two wait for each other."""
-    return {each: await _locked_fence(session, each) for each in sorted(set(resource_ids))}
-
-
-async def _usages(session: Session, after: Booking, longest_ms: int) -> list[Usage]:
-    """Return what counts in the new slot."""
-    bounds = (after.resource_id, after.start_ms - longest_ms, after.end_ms, after.start_ms)
-    return [Usage(*row) for row in await session.fetch(_OVERLAPPING, *bounds)]
-
-
 async def _put(session: Session, after: Booking, *, is_exclusive: bool) -> None:
-    customers = await _locked_seated(session, after)
+    customers = await locked_seated(session, after)
     for moved in (after, *(along(each, after) for each in customers)):
         slot = (moved.resource_id, moved.start_ms, moved.end_ms)
         values = (moved.id, *slot, moved.entry_id, moved.updated_ms, moved.due_ms)
         await session.execute(_UPDATE, *values, is_exclusive and moved.blocks)
-    await session.execute(_RAISE_LONGEST, after.resource_id, after.end_ms - after.start_ms)
+    await slots.note_length(session, after)

@@ -10,6 +10,7 @@ import msgspec
 
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.entry import Entry
+from reservesvc.ports import Snapshot, SnapshotBooking
 
 _FIELDS = Booking.__struct_fields__
 # `where` is a keyword of SQL; a column of that name would have to be quoted everywhere.
@@ -45,13 +46,22 @@ def booking_of(row: Sequence[Any]) -> Booking:
 def entries_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Entry]]:
     """Return the entries whose resource, id, start, end and quantity are `rows`, by resource."""
     found: dict[str, list[Entry]] = {}
-    for resource_id, entry_id, start_ms, end_ms, quantity in rows:
-        entry = Entry(
-            resource_id=resource_id,
-            id=entry_id,
-            start_ms=start_ms,
-            end_ms=end_ms,
-            quantity=quantity,
-        )
-        found.setdefault(resource_id, []).append(entry)
+    for resource_id, *columns in rows:
+        found.setdefault(resource_id, []).append(_entry(resource_id, columns))
     return found
+
+
+def snapshot_of(resource_id: str, fence: int, rows: Iterable[Sequence[Any]]) -> Snapshot:
+    """Return the snapshot of bookings whose entry's id, start, end, quantity and id are `rows`."""
+    bookings = [
+        SnapshotBooking(entry=_entry(resource_id, columns), booking_id=booking_id)
+        for *columns, booking_id in rows
+    ]
+    return Snapshot(fence=fence, bookings=bookings)
+
+
+def _entry(resource_id: str, columns: Sequence[Any]) -> Entry:
+    entry_id, start_ms, end_ms, quantity = columns
+    return Entry(
+        resource_id=resource_id, id=entry_id, start_ms=start_ms, end_ms=end_ms, quantity=quantity
+    )

@@ -22,6 +22,7 @@ from reservesvc.bookings import (
     sqlite_search,
     sqlite_seats,
     sqlite_settings,
+    sqlite_slots,
 )
 from reservesvc.bookings.sqlite_database import Database
 from reservesvc.domain.booking import Booking, BookingQuery
@@ -104,19 +105,19 @@ class SqliteBookingStore:
     async def snapshot(self, resource_id: str, since_ms: int) -> Snapshot:
         """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
         return await self._database.write(
-            partial(sqlite_bookings.snapshot, resource_id=resource_id, since_ms=since_ms)
+            partial(sqlite_slots.snapshot, resource_id=resource_id, since_ms=since_ms)
         )
 
     async def blocking(self, resource_id: str, since_ms: int) -> Snapshot:
         """Return what `snapshot` would, with the fence as it stands."""
         return await self._database.read(
-            partial(sqlite_bookings.blocking, resource_id=resource_id, since_ms=since_ms)
+            partial(sqlite_slots.blocking, resource_id=resource_id, since_ms=since_ms)
         )
 
     async def used_resources(self, after: str, limit: int) -> list[str]:
         """Return the next resources by id that were ever reserved or booked, up to `limit`."""
         return await self._database.read(
-            partial(sqlite_bookings.used_resources, after=after, limit=limit)
+            partial(sqlite_slots.used_resources, after=after, limit=limit)
         )
 
     async def blocking_between(
@@ -125,7 +126,7 @@ class SqliteBookingStore:
         """Return the bookings that block the resources and overlap the time, by resource."""
         return await self._database.read(
             partial(
-                sqlite_bookings.blocking_between,
+                sqlite_slots.blocking_between,
                 resource_ids=resource_ids,
                 start_ms=start_ms,
                 end_ms=end_ms,

@@ -1,21 +1,13 @@
 """The transactions on bookings, each a function of a connection."""
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
-from reservesvc.bookings.rows import (
-    BOOKING_COLUMNS,
-    booking_of,
-    booking_values,
-    entries_of,
-    to_json,
-)
+from reservesvc.bookings import sqlite_slots as slots
+from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values, to_json
 from reservesvc.bookings.sqlite_clock import clock
 from reservesvc.domain.booking import Booking
-from reservesvc.domain.entry import Entry
 from reservesvc.domain.moves import UNFENCED, Asked, following, moved, untimely
 from reservesvc.domain.outcomes import (
     Booked,
@@ -27,8 +19,8 @@ from reservesvc.domain.outcomes import (
     Overdue,
     Taken,
 )
-from reservesvc.domain.slot import Usage, peak
-from reservesvc.ports import Idempotency, Snapshot, SnapshotBooking
+from reservesvc.domain.slot import peak
+from reservesvc.ports import Idempotency
 
 _COLUMNS = ", ".join(BOOKING_COLUMNS)
 _SELECT = f"SELECT {_COLUMNS} FROM bookings WHERE "  # noqa: S608 - our own column names
@@ -37,68 +29,11 @@ _INSERT = (
     f"INSERT INTO bookings ({', '.join(_INSERTED)}) "  # noqa: S608 - our own column names
     f"VALUES ({', '.join('?' * len(_INSERTED))})"
 )
-_OVERLAPPING = """
-    SELECT start_ms, end_ms, quantity FROM bookings
-    WHERE blocks AND NOT double AND resource_id = ? AND start_ms > ? AND start_ms < ? AND end_ms > ?
-"""
-_BLOCKING_SINCE = """
-    SELECT entry_id, start_ms, end_ms, quantity, id FROM bookings
-    WHERE blocks AND resource_id = ? AND start_ms > ? AND end_ms > ?
-    ORDER BY start_ms, id
-"""
-# One parameter for all resources, for SQLite takes a limited number of them. CROSS JOIN is how
-# it is told to go through the resources and look each one up, not the other way round.
-_BLOCKING_BETWEEN = """
-    SELECT bookings.resource_id, entry_id, start_ms, end_ms, quantity
-    FROM json_each(?) AS asked
-    LEFT JOIN resource_fences ON resource_fences.resource_id = asked.value
-    CROSS JOIN bookings
-    WHERE blocks AND bookings.resource_id = asked.value
-        AND start_ms > ? - coalesce(longest_ms, 0) AND start_ms < ? AND end_ms > ?
-"""
-_FENCE = "SELECT fence, longest_ms FROM resource_fences WHERE resource_id = ?"
-_RAISE_FENCE = """
-    INSERT INTO resource_fences (resource_id, fence, longest_ms) VALUES (?, 1, 0)
-    ON CONFLICT (resource_id) DO UPDATE SET fence = fence + 1
-"""
-_RAISE_LONGEST = """
-    INSERT INTO resource_fences (resource_id, fence, longest_ms) VALUES (?, 0, ?)
-    ON CONFLICT (resource_id) DO UPDATE SET longest_ms = max(longest_ms, excluded.longest_ms)
-"""
-_USED = "SELECT resource_id FROM resource_fences WHERE resource_id > ? ORDER BY 1 LIMIT ?"
-_CAPACITY = "SELECT json_extract(document, '$.capacity') FROM resources WHERE id = ?"
 _CHANGE_STATE = """
     UPDATE bookings SET state = ?, blocks = ?, seated = ?, inputs = ?, due_ms = ?, updated_ms = ?
     WHERE id = ?
 """
 _SEATED = f"{_SELECT}owner_booking_id = ? AND seated ORDER BY id"
-_UNREGISTERED_CAPACITY = 1
-
-
-def snapshot(connection: sqlite3.Connection, resource_id: str, since_ms: int) -> Snapshot:
-    """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
-    connection.execute(_RAISE_FENCE, (resource_id,))
-    return blocking(connection, resource_id, since_ms)
-
-
-def blocking(connection: sqlite3.Connection, resource_id: str, since_ms: int) -> Snapshot:
-    """Return what `snapshot` would, with the fence as it stands."""
-    fence, longest_ms = _fence(connection, resource_id)
-    rows = connection.execute(_BLOCKING_SINCE, (resource_id, since_ms - longest_ms, since_ms))
-    return Snapshot(fence=fence, bookings=[_snapshot_booking(resource_id, row) for row in rows])
-
-
-def used_resources(connection: sqlite3.Connection, after: str, limit: int) -> list[str]:
-    """Return the next resources by id that were ever reserved or booked, up to `limit`."""
-    return [resource_id for (resource_id,) in connection.execute(_USED, (after, limit))]
-
-
-def blocking_between(
-    connection: sqlite3.Connection, resource_ids: Sequence[str], start_ms: int, end_ms: int
-) -> dict[str, list[Entry]]:
-    """Return the bookings that block the resources and overlap the time, by resource."""
-    values = (to_json(resource_ids), start_ms, end_ms, start_ms)
-    return entries_of(connection.execute(_BLOCKING_BETWEEN, values))
 
 
 def book(
@@ -111,7 +46,7 @@ def book(
     answer = repeated(connection, booking, idempotency)
     if answer is not None:
         return answer
-    current_fence, longest_ms = _fence(connection, booking.resource_id)
+    current_fence, longest_ms = slots.fence(connection, booking.resource_id)
     if current_fence != fence:
         return FenceMoved()
     if booking.blocks and not _claims(connection, booking, longest_ms):
@@ -137,7 +72,7 @@ def change_state(
     refusal = untimely(current, booking, state, clock_ms, asked)
     if refusal is not None:
         return refusal
-    current_fence, longest_ms = _fence(connection, current.resource_id)
+    current_fence, longest_ms = slots.fence(connection, current.resource_id)
     if fence is not None and current_fence != fence:
         return FenceMoved()
     changed = moved(current, state, clock_ms, now_ms, asked.inputs)
@@ -203,18 +138,11 @@ def repeated(
     return Booked(booking=made, repeated=True)
 
 
-def _fence(connection: sqlite3.Connection, resource_id: str) -> tuple[int, int]:
-    """Return the resource's fence and how long the longest booking that blocked it was."""
-    row = connection.execute(_FENCE, (resource_id,)).fetchone()
-    return row or (0, 0)
-
-
 def _claims(connection: sqlite3.Connection, booking: Booking, longest_ms: int) -> bool:
     """Take the slot for the booking if it fits; return whether it does."""
     if not booking.double and not _fits(connection, booking, longest_ms):
         return False
-    length_ms = booking.end_ms - booking.start_ms
-    connection.execute(_RAISE_LONGEST, (booking.resource_id, length_ms))
+    slots.note_length(connection, booking)
     return True
 
 
@@ -226,21 +154,6 @@ def _keep_state(connection: sqlite3.Connection, changed: Booking) -> None:
 
 def _fits(connection: sqlite3.Connection, booking: Booking, longest_ms: int) -> bool:
     """Tell whether the resource has the capacity for the booking, at every instant of it."""
-    start_ms, end_ms = booking.start_ms, booking.end_ms
-    bounds = (booking.resource_id, start_ms - longest_ms, end_ms, start_ms)
-    usages = [Usage(*row) for row in connection.execute(_OVERLAPPING, bounds)]
-    capacity = _capacity(connection, booking.resource_id)
-    return peak(usages, start_ms, end_ms) + booking.quantity <= capacity
-
-
-def _capacity(connection: sqlite3.Connection, resource_id: str) -> int:
-    row = connection.execute(_CAPACITY, (resource_id,)).fetchone()
-    return row[0] if row else _UNREGISTERED_CAPACITY
-
-
-def _snapshot_booking(resource_id: str, row: Sequence[Any]) -> SnapshotBooking:
-    entry_id, start_ms, end_ms, quantity, booking_id = row
-    entry = Entry(
-        resource_id=resource_id, id=entry_id, start_ms=start_ms, end_ms=end_ms, quantity=quantity
-    )
-    return SnapshotBooking(entry=entry, booking_id=booking_id)
+    usages = slots.counted(connection, booking, longest_ms)
+    capacity = slots.capacity(connection, booking.resource_id)
+    return peak(usages, booking.start_ms, booking.end_ms) + booking.quantity <= capacity

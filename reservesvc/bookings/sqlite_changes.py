@@ -3,8 +3,9 @@
 import sqlite3
 from typing import Any
 
+from reservesvc.bookings import sqlite_slots as slots
 from reservesvc.bookings.rows import to_json
-from reservesvc.bookings.sqlite_bookings import _fence, by_id
+from reservesvc.bookings.sqlite_bookings import by_id
 from reservesvc.bookings.sqlite_clock import NOW_MS
 from reservesvc.bookings.sqlite_reschedule import KIND
 from reservesvc.domain.booking import Booking
@@ -31,9 +32,9 @@ def delete(
     current = by_id(connection, booking.id)
     if current is None:
         return NotFound(model="Booking", id=booking.id)
-    if (current.state, current.entry_id) != (booking.state, booking.entry_id):
+    if not current.is_as(booking):
         return NotOpen(booking=current, open_actions=())
-    if fence is not None and _fence(connection, booking.resource_id)[0] != fence:
+    if fence is not None and slots.fence(connection, booking.resource_id)[0] != fence:
         return FenceMoved()
     connection.execute(_FORGET_KEYS, (KIND, booking.id))
     connection.execute(_DELETE, (booking.id,))

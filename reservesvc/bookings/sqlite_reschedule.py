@@ -3,14 +3,8 @@
 import sqlite3
 
 from reservesvc.bookings import sqlite_settings as settings
-from reservesvc.bookings.sqlite_bookings import (
-    _OVERLAPPING,
-    _RAISE_LONGEST,
-    _capacity,
-    _fence,
-    by_id,
-    seated,
-)
+from reservesvc.bookings import sqlite_slots as slots
+from reservesvc.bookings.sqlite_bookings import by_id, seated
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import (
     FenceMoved,
@@ -21,7 +15,6 @@ from reservesvc.domain.outcomes import (
     Taken,
 )
 from reservesvc.domain.rescheduling import Fences, along, answer, fits, placed
-from reservesvc.domain.slot import Usage
 from reservesvc.ports import Idempotency
 
 KIND = "reschedule"
@@ -49,12 +42,12 @@ def reschedule(
     early = answer(current, booking, after, made)
     if early is not None:
         return early
-    left, _ = _fence(connection, booking.resource_id)
-    taken, longest_ms = _fence(connection, after.resource_id)
+    left, _ = slots.fence(connection, booking.resource_id)
+    taken, longest_ms = slots.fence(connection, after.resource_id)
     if not fences.hold(left, taken):
         return FenceMoved()
-    capacity = _capacity(connection, after.resource_id)
-    if not fits(current, after, _usages(connection, after, longest_ms), capacity):
+    capacity = slots.capacity(connection, after.resource_id)
+    if not fits(current, after, slots.counted(connection, after, longest_ms), capacity):
         return Taken(by="booked")
     return _put(connection, placed(current, after), idempotency)
 
@@ -66,12 +59,6 @@ def by_key(connection: sqlite3.Connection, digest: str) -> tuple[Booking, str] |
     return None if booking is None else (booking, row[1])
 
 
-def _usages(connection: sqlite3.Connection, after: Booking, longest_ms: int) -> list[Usage]:
-    """Return what counts in the new slot."""
-    bounds = (after.resource_id, after.start_ms - longest_ms, after.end_ms, after.start_ms)
-    return [Usage(*row) for row in connection.execute(_OVERLAPPING, bounds)]
-
-
 def _put(
     connection: sqlite3.Connection, after: Booking, idempotency: Idempotency | None
 ) -> Rescheduled:
@@ -79,6 +66,6 @@ def _put(
         slot = (moved.resource_id, moved.start_ms, moved.end_ms)
         values = (*slot, moved.entry_id, moved.updated_ms, moved.due_ms)
         connection.execute(_UPDATE, (*values, moved.id))
-    connection.execute(_RAISE_LONGEST, (after.resource_id, after.end_ms - after.start_ms))
+    slots.note_length(connection, after)
     settings.keep_key(connection, idempotency, KIND, after.id)
     return Rescheduled(booking=after)

@@ -73,6 +73,10 @@ class Booking(Struct, frozen=True, kw_only=True):
         """What it uses of its resource's capacity while it blocks."""
         return Usage(self.start_ms, self.end_ms, self.quantity)
 
+    def is_as(self, read: "Booking") -> bool:
+        """Tell whether it has the state and the entry that it was `read` with."""
+        return (self.state, self.entry_id) == (read.state, read.entry_id)
+
     @property
     def blocks(self) -> bool:
         """Whether it keeps its slot from others."""

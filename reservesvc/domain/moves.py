@@ -36,8 +36,7 @@ def untimely(
         asked: who asks.
 
     """
-    is_as_read = (current.state, current.entry_id) == (read.state, read.entry_id)
-    if not is_as_read or (asked.by_itself and not current.is_due(clock_ms)):
+    if not current.is_as(read) or (asked.by_itself and not current.is_due(clock_ms)):
         return NotOpen(booking=current, open_actions=())
     if not asked.by_itself and current.is_due(clock_ms) and state != current.due_state:
         return Overdue(booking=current)

@@ -137,7 +137,7 @@ def answer(
         return made
     if made is not None or current.entry_id == after.entry_id:
         return Rescheduled(booking=current, repeated=True)
-    if (current.state, current.entry_id) != (before.state, before.entry_id):
+    if not current.is_as(before):
         return NotOpen(booking=current, open_actions=())
     return None
 

@@ -177,5 +177,4 @@ async def _moved_on(stores: Stores, booking: Booking) -> Cold | NotOpen | NotFou
     current = await stores.bookings.booking(booking.id)
     if current is None:
         return NotFound(model="Booking", id=booking.id)
-    is_as_read = (current.state, current.entry_id) == (booking.state, booking.entry_id)
-    return Cold() if is_as_read else NotOpen(booking=current, open_actions=())
+    return Cold() if current.is_as(booking) else NotOpen(booking=current, open_actions=())

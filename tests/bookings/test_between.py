@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reservesvc.bookings import postgres_bookings, sqlite_bookings
+from reservesvc.bookings import postgres_slots, sqlite_slots
 from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.domain.outcomes import Booked
 from tests.bookings.builders import NOON_MS, at, resource
@@ -101,7 +101,7 @@ async def test_postgres_looks_each_resource_up(databases: Databases, database: s
     """By resource and start, also where most bookings began long before: the store may grow."""
     await databases.rows(database, _MANY_OLD)
     await databases.rows(database, "ANALYZE bookings")
-    sql = f"EXPLAIN {postgres_bookings._BLOCKING_BETWEEN}"
+    sql = f"EXPLAIN {postgres_slots._BLOCKING_BETWEEN}"
     plan = " ".join(row[0] for row in await databases.rows(database, sql, ROOMS, *HOURS))
     assert "Index Scan using bookings_blocking" in plan
     assert re.search(r"Index Cond: \(\(resource_id = [^&]*start_ms > [^&]*start_ms < ", plan)
@@ -111,7 +111,7 @@ def test_sqlite_looks_each_resource_up(tmp_path: Path) -> None:
     """By resource and start, not through all bookings."""
     asyncio.run(_made(tmp_path / "bookings.sqlite"))
     with closing(sqlite3.connect(tmp_path / "bookings.sqlite")) as connection:
-        sql = f"EXPLAIN QUERY PLAN {sqlite_bookings._BLOCKING_BETWEEN}"
+        sql = f"EXPLAIN QUERY PLAN {sqlite_slots._BLOCKING_BETWEEN}"
         plan = " ".join(str(row) for row in connection.execute(sql, ("[]", 0, 10, 0)))
     assert "bookings_blocking (resource_id=? AND start_ms>? AND start_ms<?)" in plan
 

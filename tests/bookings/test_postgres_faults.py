@@ -10,7 +10,12 @@ import asyncpg
 import msgspec
 import pytest
 
-from reservesvc.bookings import postgres_bookings, postgres_database, postgres_transaction
+from reservesvc.bookings import (
+    postgres_bookings,
+    postgres_database,
+    postgres_slots,
+    postgres_transaction,
+)
 from reservesvc.bookings.postgres import PostgresBookingStore
 from reservesvc.bookings.postgres_database import ATTEMPTS, Patience
 from reservesvc.bookings.postgres_errors import connect_reason, sentence
@@ -463,7 +468,7 @@ async def test_a_real_deadlock_is_survived(opening: Opening) -> None:
     async def lock(session: Session, order: tuple[str, ...]) -> None:
         begun.append(order)
         for room in order:
-            await session.fetchrow(postgres_bookings._LOCK_FENCE, room)
+            await session.fetchrow(postgres_slots._LOCK_FENCE, room)
             if begun.count(order) == 1 and room == order[0]:
                 await both_hold_one.wait()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reservesvc.bookings import sqlite_bookings, sqlite_schema
+from reservesvc.bookings import sqlite_schema, sqlite_slots
 from reservesvc.bookings.rows import BOOKING_COLUMNS
 from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.bookings.sqlite_schema import STEPS, VERSION, Step
@@ -211,7 +211,7 @@ async def test_what_blocks_is_answered_from_the_index(path: Path) -> None:
     await open_and_close(path)
     with closing(sqlite3.connect(path)) as connection:
         plan = connection.execute(
-            f"EXPLAIN QUERY PLAN {sqlite_bookings._OVERLAPPING}", ("r", 0, 10, 5)
+            f"EXPLAIN QUERY PLAN {sqlite_slots._OVERLAPPING}", ("r", 0, 10, 5)
         ).fetchall()
     (step,) = [row[3] for row in plan]
     assert "USING COVERING INDEX bookings_blocking" in step

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from reservesvc.bookings import sqlite_bookings, sqlite_transaction
+from reservesvc.bookings import sqlite_bookings, sqlite_slots, sqlite_transaction
 from reservesvc.domain.reservation import Claim, ReservationId
 from reservesvc.flow import batch
 from reservesvc.reservations import scripts
@@ -51,7 +51,7 @@ def _ignore_the_fence() -> None:
 
     def book(connection: Any, booking: Any, fence: int, idempotency: Any) -> Any:
         del fence
-        current, _ = sqlite_bookings._fence(connection, booking.resource_id)
+        current, _ = sqlite_slots.fence(connection, booking.resource_id)
         return original(connection, booking, current, idempotency)
 
     sqlite_bookings.book = book
