@@ -1,8 +1,6 @@
 """When to look for timers that have run out: every second, for as long as the service runs."""
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -11,13 +9,10 @@ from reservesvc.domain.wish import Limits
 from reservesvc.errors import UnavailableError
 from reservesvc.flow.due import carry_out, due_bookings
 from reservesvc.ports import Stores
+from reservesvc.rounds import Count, Rounds, Sleep
 
 PAUSE_S = 1.0
 """between two looks: how late a move may be"""
-DOWN_S = 5.0
-"""how long a store that could not be asked is left alone"""
-JITTER = 0.5
-"""how much shorter or longer a pause may be: servers that started together drift apart"""
 
 _log = structlog.get_logger()
 
@@ -28,42 +23,26 @@ class Timers:
     Args:
         stores: where the bookings are.
         limits: how long a claim on a slot may take.
-        count: told how each move ended: verb and outcome.
+        count: told how each move ended.
         sleep: waits so many seconds.
 
     """
 
     def __init__(
-        self,
-        stores: Stores,
-        limits: Limits,
-        count: Callable[[str, str], None],
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        self, stores: Stores, limits: Limits, count: Count, sleep: Sleep = asyncio.sleep
     ) -> None:
         self._stores = stores
         self._limits = limits
         self._count = count
-        self._sleep = sleep
+        self._rounds = Rounds("due", PAUSE_S, count, sleep)
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
-        pause_s = PAUSE_S
-        while True:
-            await self._sleep(pause_s * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311  no secret
-            try:
-                async for booking in due_bookings(self._stores):
-                    await self._carry_out(booking)
-            except UnavailableError as error:
-                # Who is asked for something says so louder; here there is time.
-                _log.debug("timers_wait", dependency=error.dependency, reason=error.detail)
-                self._count("due", "unavailable")
-                pause_s = DOWN_S
-            except Exception:  # noqa: BLE001  a bug met here must not end it for good
-                _log.exception("timers_failed")
-                self._count("due", "failed")
-                pause_s = DOWN_S
-            else:
-                pause_s = PAUSE_S
+        await self._rounds.run(self._look)
+
+    async def _look(self) -> None:
+        async for booking in due_bookings(self._stores):
+            await self._carry_out(booking)
 
     async def _carry_out(self, booking: Booking) -> None:
         try:

@@ -12,7 +12,8 @@ from reservesvc.errors import UnavailableError
 from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.store import RedisReservations, Times
-from reservesvc.tidying import DOWN_S, JITTER, KEYS_AGE_MS, PAUSE_S, ROUND_S, Tidying
+from reservesvc.rounds import DOWN_S, JITTER
+from reservesvc.tidying import KEYS_AGE_MS, PAUSE_S, ROUND_S, Tidying
 from tests.api.stubs import Stubs
 from tests.builders import IDS
 from tests.servers import RedisServer

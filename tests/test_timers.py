@@ -11,7 +11,8 @@ from reservesvc.domain.booking import NOT_WORKED_OUT, Booking
 from reservesvc.domain.outcomes import NotOpen
 from reservesvc.domain.wish import Limits
 from reservesvc.errors import UnavailableError
-from reservesvc.timers import DOWN_S, JITTER, PAUSE_S, Timers
+from reservesvc.rounds import DOWN_S, JITTER
+from reservesvc.timers import PAUSE_S, Timers
 from tests.api.stubs import Stubs
 from tests.builders import a_booking
 
