@@ -1,5 +1,6 @@
 """From types to JSON Schema: msgspec's own, with the rows of `fields` laid over."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,7 +27,9 @@ class Components:
 
     def __init__(self, operations: Iterable[Operation], limits: Limits) -> None:
         types = [shapes.Problem, *_types(operations)]
-        schemas, named = msgspec.json.schema_components(types, ref_template=PREFIX + "{name}")
+        schemas, named = _with_plain_names(
+            msgspec.json.schema_components(types, ref_template=PREFIX + "{name}")
+        )
         self._rows = fields.table(limits)
         self._by_type = {str(kind): schema for kind, schema in zip(types, schemas, strict=True)}
         self._named = {name: self._refined(schema) for name, schema in named.items()}
@@ -71,6 +74,15 @@ class Components:
 
     def _row(self, title: str, name: str) -> Schema:
         return self._rows.get(f"{title}.{name}", self._rows.get(name, {}))
+
+
+def _with_plain_names(
+    made: tuple[tuple[Schema, ...], dict[str, Schema]],
+) -> tuple[list[Schema], dict[str, Schema]]:
+    """Return the schemas with `Data_Booking_`, as msgspec writes `Data[Booking]`, shortened."""
+    text = msgspec.json.encode(made).decode()
+    schemas, named = msgspec.json.decode(re.sub(rf'"{PREFIX}(\w+?)_+"', rf'"{PREFIX}\1"', text))
+    return schemas, {name.rstrip("_"): each for name, each in named.items()}
 
 
 def _types(operations: Iterable[Operation]) -> list[Any]:

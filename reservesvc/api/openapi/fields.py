@@ -80,6 +80,7 @@ _SETTINGS: Schema = {
 } | {name: {"type": [_JSON_TYPES[kind], "null"]} for name, (kind, _) in wishes.SETTINGS.items()}
 OPEN: Mapping[str, Schema] = {"Attributes": {"type": "object"}}
 """struct → what its further members are; the names of these are not known before"""
+_UNLESS = "asked for where no project has it"
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "ReserveBody": ("resource_id",),
     "BatchBody": ("mode", "reservations"),
@@ -105,11 +106,9 @@ def table(limits: Limits) -> dict[str, Schema]:
         "resource_id": ID | {"description": "what is reserved or booked; registered or not"},
         "reservation_id": RESERVATION_ID | {"description": "as reserving answered it"},
         "project_id": {"description": "the project whose settings hold where the request has none"},
-        "what": {"description": "required to reserve and to book, unless the project has it"},
-        "where": {"description": "required to reserve and to book, unless the project has it"},
-        "description": {
-            "description": "required to reserve and to book, unless the project has it"
-        },
+        "what": {"description": f"what is booked, for people; {_UNLESS}"},
+        "where": {"description": f"where it takes place; {_UNLESS}"},
+        "description": {"description": f"more about it; {_UNLESS}"},
         "customer": {
             "description": f"booking needs {' and '.join(CUSTOMER_TO_BOOK)}; other fields are kept",
             "properties": {name: {"type": ["string", "null"]} for name in wishes.CUSTOMER_TEXTS},

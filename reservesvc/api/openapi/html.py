@@ -11,6 +11,7 @@ _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --quiet: #8882; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
 code, pre { font: 14px/1.45 ui-monospace, monospace; }
+h3 code { font-size: 1em; }
 pre { background: var(--quiet); padding: .6rem; overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem .3rem 0; text-align: left;
