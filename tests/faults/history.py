@@ -92,7 +92,8 @@ class Op(Struct, kw_only=True):
         answer = f"{self.status} {self.code}{' unknown' * self.unknown}".strip()
         names = " ".join(filter(None, (self.subject, self.key, self.reservation_id)))
         return (
-            f"#{self.number} {self.kind} on server {self.server} at {self.sent_s:.3f} s "
+            f"#{self.number} {self.kind} of {self.slot.resource_id} on server {self.server} "
+            f"at {self.sent_s:.3f} s "
             f"({names}): {answer} after {1000 * (self.done_s - self.sent_s):.0f} ms {self.detail}"
         ).rstrip()
 

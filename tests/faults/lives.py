@@ -145,7 +145,9 @@ class Lives:
             # A cart that failed may not have been able to give back what it had.
             until_s = self.latest_s(op) + op.duration_s
         elif op.cart and op.refused:
-            until_s = op.done_s
+            # What it had is given back before it is answered, or lapses where Redis did not hear.
+            lapses_s = op.duration_s if any(one.touches(op) for one in self._windows) else 0
+            until_s = op.done_s + lapses_s
         elif op.kind in ("book", "hand_off") and (not op.refused or self._lost_before(op)):
             # Both keep a reservation for the grace, whatever comes of it; refused they do so
             # only where Redis did not know what is booked.

@@ -295,8 +295,8 @@ class MemoryRedis:
         found = [self._seen(key) for key in keys if key]
         return found[offset : offset + limit], len(found)
 
-    def index(self, resource_id: str) -> Index | Cold:
-        """busy.lua, all its pages."""
+    def index(self, resource_id: str, start_ms: int | None = None) -> Index | Cold:
+        """busy.lua, all its pages; with `start_ms` those entries alone that begin then."""
         found = self.keyspace(resource_id)
         if not self._is_warm(found):
             return Cold()
@@ -304,7 +304,7 @@ class MemoryRedis:
         entries = [
             _index_entry(resource_id, member, has_key=worth == "live" and member.kind != "b")
             for member, worth in worths
-            if worth != "dead"
+            if worth != "dead" and start_ms in {None, member.start_ms}
         ]
         return Index(since_ms=self.clock() - self._times.past_ms, entries=entries)
 
