@@ -20,7 +20,7 @@ def _is_length(text: str) -> bool:
     return length_ms(text) is not None
 
 
-_RULES: dict[str, tuple[type, Callable[[Any], bool], str]] = {
+RULES: dict[str, tuple[type, Callable[[Any], bool], str]] = {
     "mode": (str, MODES.__contains__, f"must be one of: {', '.join(MODES)}"),
     "from": (str, _is_instant, INSTANT_RULE),
     "to": (str, _is_instant, INSTANT_RULE),
@@ -35,9 +35,9 @@ _RULES: dict[str, tuple[type, Callable[[Any], bool], str]] = {
 
 def broken(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return the members that break a rule, and which; null and unknown ones break none."""
-    given = {name: settings.get(name) for name in _RULES}
+    given = {name: settings.get(name) for name in RULES}
     return {
         name: rule
-        for name, (kind, holds, rule) in _RULES.items()
+        for name, (kind, holds, rule) in RULES.items()
         if given[name] is not None and not (type(given[name]) is kind and holds(given[name]))
     }

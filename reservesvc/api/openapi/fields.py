@@ -15,11 +15,12 @@ from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.offers import MODES
 from reservesvc.domain.project import RESOURCES_MAX
 from reservesvc.domain.reservation import ULID
+from reservesvc.domain.search_settings import RULES
 from reservesvc.domain.slot import CAPACITY_MAX, RESOURCE_ID
 from reservesvc.domain.wish import CUSTOMER_TO_BOOK, DEFAULT_DURATION_S, Limits
 
 Schema = dict[str, Any]
-_JSON_TYPES: dict[type, str] = {bool: "boolean"}
+_JSON_TYPES: dict[type, str] = {bool: "boolean", str: "string"}
 ID: Schema = {"type": "string", "pattern": f"^{RESOURCE_ID.pattern}$"}
 RESERVATION_ID: Schema = {
     "type": "string",
@@ -80,6 +81,9 @@ _SETTINGS: Schema = {
 } | {name: {"type": [_JSON_TYPES[kind], "null"]} for name, (kind, _) in wishes.SETTINGS.items()}
 OPEN: Mapping[str, Schema] = {"Attributes": {"type": "object"}}
 """struct → what its further members are; the names of these are not known before"""
+_SEARCH: Schema = {
+    name: {"type": [_JSON_TYPES[kind], "null"]} for name, (kind, _, _) in RULES.items()
+} | {"mode": {"enum": [*MODES, None]}}
 _UNLESS = "asked for where no project has it"
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "ReserveBody": ("resource_id",),
@@ -158,6 +162,10 @@ def table(limits: Limits) -> dict[str, Schema]:
         "availability_constraints": listed,
         "output_timezone": _ZONE | {"description": "times come with its offset"},
         "ProjectBody.resources": ids,
+        "ProjectBody.availability": {
+            "description": "the fields of a search where the request has none; others are kept",
+            "properties": _SEARCH,
+        },
         "customer_fields": {"additionalProperties": {"type": "object"}},
         "ui": {
             "properties": {name: {"enum": list(each)} for name, each in UI_CHOICES.items()}
