@@ -295,7 +295,8 @@ class BookingStore(Protocol):
         """Delete the booking, as it was read; `fence` is None for one that no index has.
 
         `NotOpen` where another state or entry was given to it meanwhile (with no open actions
-        filled in).
+        filled in). The fence of the resource that it was reserved on is raised: a repeated
+        hand-off that is still under way finds no booking any more, and must not make another.
         """
         ...
 

@@ -5,7 +5,7 @@ from typing import Any
 from reservesvc.bookings.postgres_bookings import by_id, locked
 from reservesvc.bookings.postgres_reschedule import KIND
 from reservesvc.bookings.postgres_rows import NOW_MS
-from reservesvc.bookings.postgres_slots import locked_fence
+from reservesvc.bookings.postgres_slots import locked_fences, raise_fence
 from reservesvc.bookings.postgres_transaction import Session
 from reservesvc.bookings.rows import to_json
 from reservesvc.domain.booking import Booking
@@ -27,17 +27,16 @@ async def delete(
     session: Session, booking: Booking, fence: int | None
 ) -> Deleted | FenceMoved | NotFound | NotOpen:
     """Delete the booking as it was read."""
-    current_fence = fence
-    if fence is not None:
-        current_fence, _ = await locked_fence(session, booking.resource_id)
+    fences = await locked_fences(session, booking.resource_id, booking.reserved_on)
     found = await locked(session, booking.id)
     if found is None:
         return NotFound(model="Booking", id=booking.id)
     current, _ = found
     if not current.is_as(booking):
         return NotOpen(booking=current, open_actions=())
-    if current_fence != fence:
+    if fence is not None and fences[booking.resource_id][0] != fence:
         return FenceMoved()
+    await raise_fence(session, booking.reserved_on)
     await session.execute(_FORGET_KEYS, KIND, booking.id)
     await session.execute(_DELETE, booking.id)
     return Deleted()

@@ -55,7 +55,7 @@ _CAPACITY = "SELECT coalesce((SELECT capacity FROM resources WHERE id = $1), 1)"
 
 async def snapshot(session: Session, resource_id: str, since_ms: int) -> Snapshot:
     """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
-    fence, longest_ms = await session.fetchrow(_RAISE_FENCE, resource_id)
+    fence, longest_ms = await raise_fence(session, resource_id)
     rows = await session.fetch(_BLOCKING_SINCE, resource_id, since_ms - longest_ms, since_ms)
     return snapshot_of(resource_id, fence, rows)
 
@@ -78,6 +78,12 @@ async def blocking_between(
     """Return the bookings that block the resources and overlap the time, by resource."""
     rows = await session.fetch(_BLOCKING_BETWEEN, list(resource_ids), start_ms, end_ms)
     return entries_of(rows)
+
+
+async def raise_fence(session: Session, resource_id: str) -> tuple[int, int]:
+    """Let every change that was prepared before begin again; return what `locked_fence` would."""
+    fence, longest_ms = await session.fetchrow(_RAISE_FENCE, resource_id)
+    return fence, longest_ms
 
 
 async def locked_fence(session: Session, resource_id: str) -> tuple[int, int]:

@@ -36,6 +36,7 @@ def delete(
         return NotOpen(booking=current, open_actions=())
     if fence is not None and slots.fence(connection, booking.resource_id)[0] != fence:
         return FenceMoved()
+    slots.raise_fence(connection, booking.reserved_on)
     connection.execute(_FORGET_KEYS, (KIND, booking.id))
     connection.execute(_DELETE, (booking.id,))
     return Deleted()

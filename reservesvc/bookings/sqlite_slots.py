@@ -44,7 +44,7 @@ _UNREGISTERED_CAPACITY = 1
 
 def snapshot(connection: sqlite3.Connection, resource_id: str, since_ms: int) -> Snapshot:
     """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
-    connection.execute(_RAISE_FENCE, (resource_id,))
+    raise_fence(connection, resource_id)
     return blocking(connection, resource_id, since_ms)
 
 
@@ -66,6 +66,11 @@ def blocking_between(
     """Return the bookings that block the resources and overlap the time, by resource."""
     values = (to_json(resource_ids), start_ms, end_ms, start_ms)
     return entries_of(connection.execute(_BLOCKING_BETWEEN, values))
+
+
+def raise_fence(connection: sqlite3.Connection, resource_id: str) -> None:
+    """Let every change that was prepared before begin again."""
+    connection.execute(_RAISE_FENCE, (resource_id,))
 
 
 def fence(connection: sqlite3.Connection, resource_id: str) -> tuple[int, int]:

@@ -73,6 +73,11 @@ class Booking(Struct, frozen=True, kw_only=True):
         """What it uses of its resource's capacity while it blocks."""
         return Usage(self.start_ms, self.end_ms, self.quantity)
 
+    @property
+    def reserved_on(self) -> str:
+        """The resource that its reservation was on; a rescheduled one may be with another."""
+        return self.reservation_id.rpartition(".")[0]
+
     def is_as(self, read: "Booking") -> bool:
         """Tell whether it has the state and the entry that it was `read` with."""
         return (self.state, self.entry_id) == (read.state, read.entry_id)

@@ -29,7 +29,7 @@ from reservesvc.flow.fenced import fenced
 from reservesvc.flow.reserve import UNLIMITED, claim_for, claim_slot
 from reservesvc.flow.resync import ATTEMPTS, kept_cold
 from reservesvc.flow.settle import settle
-from reservesvc.flow.unindexed import Unindexed, unsettle_booking
+from reservesvc.flow.unsettle import Unindexed, unsettle_booking
 from reservesvc.ports import Stores
 
 ORDINARY = Limits()
@@ -132,8 +132,7 @@ async def _free(stores: Stores, booking: Booking, move: _Move) -> _Decision | Fe
     """Change the state with the booking's entry unsettled, if it needs one."""
 
     async def unsettle() -> Pending | Cold | NotOpen | NotFound | Unindexed:
-        pending = await unsettle_booking(stores, booking)
-        return await _moved_on(stores, booking) if isinstance(pending, Cold) else pending
+        return await unsettle_booking(stores, booking)
 
     async def decide(pending: Pending) -> _Decision | FenceMoved:
         return await _decide(stores, booking, move, pending)
@@ -170,11 +169,3 @@ async def _claim(stores: Stores, limits: Limits, booking: Booking, move: _Move) 
     if isinstance(outcome, Ended):
         return NotOpen(booking=booking, open_actions=())  # another made the move, or Redis forgot
     return outcome
-
-
-async def _moved_on(stores: Stores, booking: Booking) -> Cold | NotOpen | NotFound:
-    """Tell why the index lacks the entry: because it is cold, or by somebody else's action."""
-    current = await stores.bookings.booking(booking.id)
-    if current is None:
-        return NotFound(model="Booking", id=booking.id)
-    return Cold() if current.is_as(booking) else NotOpen(booking=current, open_actions=())

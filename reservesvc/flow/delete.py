@@ -14,7 +14,7 @@ from reservesvc.domain.outcomes import (
 from reservesvc.flow.fenced import fenced
 from reservesvc.flow.resync import ATTEMPTS, kept_cold
 from reservesvc.flow.settle import settle
-from reservesvc.flow.unindexed import Unindexed, unsettle_booking
+from reservesvc.flow.unsettle import Unindexed, unsettle_booking
 from reservesvc.ports import Stores
 
 
@@ -57,7 +57,7 @@ async def _delete(stores: Stores, booking: Booking) -> Deleted | NotFound | NotO
     if not booking.blocks:
         return await stores.bookings.delete_booking(booking, None)
 
-    async def unsettle() -> Pending | Cold | Unindexed:
+    async def unsettle() -> Pending | Cold | NotFound | NotOpen | Unindexed:
         return await unsettle_booking(stores, booking)
 
     async def decide(pending: Pending) -> Deleted | FenceMoved | NotFound | NotOpen:

@@ -40,7 +40,7 @@ from reservesvc.domain.wish import Limits, Wish
 from reservesvc.flow.reserve import UNLIMITED, claim_for
 from reservesvc.flow.resync import ATTEMPTS, kept_cold, resync
 from reservesvc.flow.settle import give_back, settle
-from reservesvc.flow.unindexed import unsettle_booking
+from reservesvc.flow.unsettle import Unindexed, unsettle_booking
 from reservesvc.ports import Idempotency, Stores
 
 End = Rescheduled | Invalid | KeyReused | NotFound | NotOpen | Past | Taken
@@ -201,9 +201,9 @@ async def _unsettle(stores: Stores, held: _Held) -> _Pair | None:
     if not isinstance(taken, Pending):
         return None
     left = await unsettle_booking(stores, held.plan.before)
-    if isinstance(left, Cold):
-        return None
-    return _Pair(left if isinstance(left, Pending) else None, taken)
+    if isinstance(left, Unindexed):
+        return _Pair(None, taken)
+    return _Pair(left, taken) if isinstance(left, Pending) else None
 
 
 async def _decide(

@@ -39,7 +39,7 @@ async def test_a_deleted_booking_is_gone(store: OpenStore, fence: int | None) ->
     assert await store.booking_by_reservation(before.reservation_id) is None
     assert await store.booking_by_key("digest") is None
     assert await store.delete_booking(before, fence) == NotFound(model="Booking", id=before.id)
-    assert isinstance(await store.book(booking(), 0, None), Booked)
+    assert isinstance(await store.book(booking(), 1, None), Booked)
 
 
 async def test_a_booking_that_changed_is_not_deleted(store: OpenStore) -> None:
@@ -61,6 +61,21 @@ async def test_a_moved_fence_deletes_nothing(store: OpenStore) -> None:
     await store.snapshot("room-1", 0)
     assert await store.delete_booking(before, 0) == FenceMoved()
     assert await store.booking(before.id) == before
+
+
+@pytest.mark.parametrize("room", ["room-1", "room-2"])
+@pytest.mark.parametrize("ended", [False, True], ids=["fenced", "unfenced"])
+async def test_a_late_hand_off_books_nothing_again(
+    store: OpenStore, room: str, *, ended: bool
+) -> None:
+    """Its fence is moved where it was reserved, wherever the booking went before it was deleted."""
+    before = at(0, 10)
+    await store.book(before, 0, None)
+    moved = rescheduled(before, Slot(room, NOON_MS, NOON_MS + MINUTE_MS))
+    await store.reschedule(before, moved, Fences(left=0, taken=0), None)
+    assert await store.delete_booking(moved, None if ended else 0) == Deleted()
+    assert await store.book(before, 0, None) == FenceMoved()
+    assert isinstance(await store.book(before, 1, None), Booked)
 
 
 async def test_keys_that_rescheduled_it_go_with_it(store: OpenStore) -> None:

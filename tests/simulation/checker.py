@@ -12,10 +12,12 @@ from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
+    Deleted,
     Ended,
     Extended,
     Invalid,
     KeyReused,
+    NotFinal,
     NotFound,
     NotOpen,
     Pending,
@@ -28,11 +30,12 @@ from reservesvc.domain.rescheduling import can_be_rescheduled
 from reservesvc.domain.reservation import ReservationId
 from reservesvc.domain.slot import Usage
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
+from reservesvc.ports import Idempotency
 from tests.simulation.given import GRACE_MS, room, wish_of
 from tests.simulation.history import CLIENT, FAULT, REDIS, STORE, Step
 from tests.simulation.ledger import Ledger
 from tests.simulation.plan import DAY_MS, Item
-from tests.simulation.requests import DeadlineError, reservations_in
+from tests.simulation.requests import DeadlineError, is_over, reservations_in
 from tests.simulation.world import Run
 
 NEVER_TWO = "never two"
@@ -82,8 +85,8 @@ class Asked(NamedTuple):
     """how often Redis had been emptied when it was asked"""
     was_over: bool
     """its reservation could not be handed off any more"""
-    was_booked: bool
-    """its reservation, or its key, had become a booking"""
+    done: str | None
+    """the booking that its reservation, or its key, had become or changed"""
 
 
 def check(run: Run) -> Violation | None:
@@ -145,6 +148,10 @@ class Checker:
 
     def _check_kept(self, booking: Booking) -> None:
         row = self._run.rows.get(booking.id)
+        if booking.id in self._ledger.deleted:
+            if row is not None:
+                raise BrokenError(NEVER_LOST, f"booking {booking.id} was deleted and is back")
+            return
         if row is None:
             raise BrokenError(NEVER_LOST, f"booking {booking.id} was acknowledged and is gone")
         last = self._ledger.committed[booking.id]
@@ -312,8 +319,12 @@ class Checker:
         outcome, ledger = step.outcome, self._ledger
         if not isinstance(outcome, Rescheduled) or outcome.repeated:
             return
-        booking = outcome.booking
+        booking, idempotency = outcome.booking, step.arguments[3]
         self._changes(step)
+        if idempotency:
+            if idempotency.digest in ledger.moves:
+                raise BrokenError(ONCE, "one key rescheduled twice")
+            ledger.moves[idempotency.digest] = (idempotency.fingerprint, booking.id)
         claim = ReservationId(booking.resource_id, booking.entry_id)
         ledger.end(claim)
         ledger.by_reservation[str(claim)] = booking.id
@@ -324,6 +335,15 @@ class Checker:
         if self._is_exact and not ledger.fits(booking.resource_id, booking.usage, certain):
             raise BrokenError(NO_FALSE_GRANTS, "a booking went where another holds the slot")
         ledger.commit(booking)
+
+    def _delete_booking(self, step: Step) -> None:
+        if not isinstance(step.outcome, Deleted):
+            return
+        self._changes(step)
+        booking = self._ledger.committed[step.arguments[0].id]
+        if not is_over(booking):
+            raise BrokenError(FAIL_CLOSED, "a booking was deleted that was not over")
+        self._ledger.delete(booking.id)
 
     def _changes(self, step: Step) -> None:
         if step.number in self._refused:
@@ -351,13 +371,15 @@ class Checker:
 
     def _asks(self, step: Step) -> None:
         name, *arguments = step.arguments
-        ledger, was_over, was_booked = self._ledger, False, False
+        ledger, was_over, done = self._ledger, False, None
         if name == "hand_off":
-            was_booked = str(arguments[0]) in ledger.by_reservation
-            was_over = not was_booked and ledger.is_over(arguments[0], _now(step))
+            done = ledger.by_reservation.get(str(arguments[0]))
+            was_over = done is None and ledger.is_over(arguments[0], _now(step))
         elif name == "book" and arguments[1]:
-            was_booked = arguments[1].digest in ledger.by_key
-        self._asked[step.number] = Asked(step, self._losses, was_over, was_booked)
+            done = ledger.by_key.get(arguments[1].digest)
+        elif name == "reschedule" and arguments[2]:
+            _, done = ledger.moves.get(arguments[2].digest, (None, None))
+        self._asked[step.number] = Asked(step, self._losses, was_over, done)
 
     def _hears(self, step: Step) -> None:
         asked = self._asked.pop(step.number, None)
@@ -406,7 +428,7 @@ class Checker:
                 raise BrokenError(ONCE, "a hand-off got somebody else's booking")
         elif not isinstance(outcome, Ended | Taken):
             raise BrokenError(FAIL_CLOSED, f"a hand-off got {outcome!r}")
-        elif asked.was_booked:
+        elif self._is_done(asked):
             raise BrokenError(ONCE, "a repeated hand-off was not told its booking")
         elif isinstance(outcome, Taken) and self._is_exact and asked.losses == self._losses:
             raise BrokenError(NO_FALSE_GRANTS, "a hand-off lost its slot to somebody")
@@ -419,20 +441,28 @@ class Checker:
             self._acknowledge(outcome.booking, f"key {key.digest}" if key else "")
         elif not isinstance(outcome, Taken | KeyReused | Ended):
             raise BrokenError(FAIL_CLOSED, f"a direct booking got {outcome!r}")
-        elif asked.was_booked and not isinstance(outcome, KeyReused):
+        elif self._is_done(asked) and not isinstance(outcome, KeyReused):
             raise BrokenError(ONCE, "a repeated direct booking was not told its booking")
 
     def _acknowledge(self, booking: Booking, asked_with: str) -> None:
         if booking.id not in self._ledger.committed:
             raise BrokenError(NEVER_LOST, "a booking was acknowledged that was not committed")
+        if booking.id in self._ledger.deleted:
+            return
         self._acknowledged[booking.id] = booking
-        if asked_with and self._answers.setdefault(asked_with, booking.id) != booking.id:
+        earlier = self._answers.get(asked_with, booking.id)
+        if asked_with and earlier != booking.id and earlier not in self._ledger.deleted:
             raise BrokenError(ONCE, f"{asked_with} was told of two bookings")
+        self._answers[asked_with] = booking.id
+
+    def _is_done(self, asked: Asked) -> bool:
+        """Tell whether what was asked for had been done before, and was not deleted since."""
+        return asked.done is not None and asked.done not in self._ledger.deleted
 
     def _hears_act(self, step: Step, _: Asked, target: str) -> None:
         outcome = step.outcome
         if isinstance(outcome, NotFound):
-            raise BrokenError(NEVER_LOST, f"booking {target} was not found")
+            self._check_not_found(target)
         if isinstance(outcome, NotOpen):
             self._check_not_open(step.arguments[0], outcome.booking)
         if isinstance(outcome, Changed):
@@ -440,16 +470,51 @@ class Checker:
                 raise BrokenError(NEVER_LOST, f"booking {target} was changed in word only")
             self._acknowledged[target] = outcome.booking
 
-    def _hears_reschedule(self, step: Step, _: Asked, target: str, item: Item) -> None:
+    def _check_not_found(self, target: str) -> None:
+        if target not in self._ledger.deleted:
+            raise BrokenError(NEVER_LOST, f"booking {target} was not found")
+
+    def _hears_delete(self, step: Step, _: Asked, target: str) -> None:
         outcome = step.outcome
-        if not isinstance(outcome, Rescheduled | Taken | NotOpen | Invalid):
+        if isinstance(outcome, NotFinal):
+            self._check_not_final(outcome.booking)
+        elif isinstance(outcome, Deleted | NotFound):
+            self._check_not_found(target)
+        else:
+            raise BrokenError(FAIL_CLOSED, f"deleting {target} got {outcome!r}")
+
+    def _check_not_final(self, told: Booking) -> None:
+        if told.state not in self._ledger.states[told.id]:
+            raise BrokenError(NEVER_LOST, f"booking {told.id} was called {told.state}")
+        if is_over(told):
+            raise BrokenError(FAIL_CLOSED, f"a booking that is {told.state} was not deleted")
+
+    def _hears_reschedule(
+        self, step: Step, asked: Asked, target: str, item: Item, key: Idempotency | None
+    ) -> None:
+        outcome = step.outcome
+        known = self._ledger.moves.get(key.digest) if key else None
+        if isinstance(outcome, NotFound):
+            self._check_not_found(target)
+        elif not isinstance(outcome, Rescheduled | Taken | NotOpen | Invalid | KeyReused):
             raise BrokenError(NEVER_LOST, f"rescheduling {target} got {outcome!r}")
-        if isinstance(outcome, NotOpen):
+        elif isinstance(outcome, KeyReused):
+            self._check_reused(key, known)
+        elif not isinstance(outcome, Rescheduled) and self._is_done(asked):
+            raise BrokenError(ONCE, f"a repeated reschedule of {target} was not told what it did")
+        elif isinstance(outcome, NotOpen):
             self._check_unmovable(outcome.booking)
-        if not isinstance(outcome, Rescheduled):
-            return
-        booking, wanted = outcome.booking, _wanted(item)
-        if (booking.start_ms, booking.end_ms) != (wanted.start_ms, wanted.end_ms):
+        elif isinstance(outcome, Rescheduled):
+            self._check_moved(target, outcome, None if known else item)
+
+    def _check_reused(self, key: Idempotency | None, known: tuple[str, str] | None) -> None:
+        if key and known and known[0] == key.fingerprint:
+            raise BrokenError(ONCE, "a repeated key of a reschedule was called reused")
+
+    def _check_moved(self, target: str, told: Rescheduled, item: Item | None) -> None:
+        """Check what a reschedule was told; without `item` its slot may be a later one."""
+        booking, wanted = told.booking, item and _wanted(item)
+        if wanted and (booking.start_ms, booking.end_ms) != (wanted.start_ms, wanted.end_ms):
             raise BrokenError(ONCE, f"booking {target} was sent elsewhere")
         if (target, booking.entry_id) not in self._ledger.placed:
             raise BrokenError(NEVER_LOST, f"booking {target} was rescheduled in word only")
@@ -509,6 +574,7 @@ _HANDLERS: dict[tuple[str, str], Callable[[Checker, Step], None]] = {
     (STORE, "book"): Checker._book,
     (STORE, "change_state"): Checker._change_state,
     (STORE, "reschedule"): Checker._reschedule,
+    (STORE, "delete_booking"): Checker._delete_booking,
     (FAULT, "crash"): Checker._crash,
     (FAULT, "flush"): Checker._flush,
     (FAULT, "delete_key"): Checker._delete_key,
@@ -526,6 +592,7 @@ _ANSWERS: dict[str, Callable[..., None]] = {
     "decline": Checker._hears_act,
     "complete": Checker._hears_act,
     "reschedule": Checker._hears_reschedule,
+    "delete": Checker._hears_delete,
     "extend": Checker._hears_of_reservation,
     "release": Checker._hears_of_reservation,
     "read": Checker._hears_of_reservation,

@@ -80,8 +80,8 @@ def wish_of(item: Item, hour: int | None = None) -> Wish:
     )
 
 
-def key_of(item: Item) -> Idempotency | None:
-    """Return the item's Idempotency-Key as the stores see it."""
+def key_of(item: Item, target: str = "") -> Idempotency | None:
+    """Return the item's Idempotency-Key as the stores see it, sent for `target`."""
     if item.key is None:
         return None
-    return Idempotency(digest=f"{item.kind}-{item.key}", fingerprint=item.body)
+    return Idempotency(digest=f"{item.kind}-{item.key}", fingerprint=item.body + target)

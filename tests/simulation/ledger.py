@@ -44,6 +44,10 @@ class Ledger:
     """every booking with every entry it ever had"""
     by_reservation: dict[str, str] = field(default_factory=dict)
     by_key: dict[str, str] = field(default_factory=dict)
+    moves: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """fingerprint and booking of each Idempotency-Key of reschedule"""
+    deleted: set[str] = field(default_factory=set)
+    """bookings that are no more"""
     pins: dict[str, tuple[str, ReservationId]] = field(default_factory=dict)
     """fingerprint and reservation of each Idempotency-Key of reserve"""
 
@@ -74,6 +78,16 @@ class Ledger:
         self.states.setdefault(booking.id, set()).add(booking.state)
         if booking.blocks:
             self.blocking.setdefault(booking.resource_id, {})[booking.id] = booking
+
+    def delete(self, booking_id: str) -> None:
+        """Note that a booking is no more; its keys answer to nobody."""
+        self.leave(booking_id)
+        self.deleted.add(booking_id)
+        for made in (self.by_reservation, self.by_key):
+            for name in [name for name, booked in made.items() if booked == booking_id]:
+                del made[name]
+        for digest in [digest for digest, move in self.moves.items() if move[1] == booking_id]:
+            del self.moves[digest]
 
     def leave(self, booking_id: str) -> None:
         """Note that a booking keeps no slot, for now or for good."""

@@ -13,6 +13,7 @@ from reservesvc.domain.moves import BY_CALLER, Asked, moved, untimely
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
+    Deleted,
     FenceMoved,
     KeyReused,
     NotFound,
@@ -48,7 +49,7 @@ class MemoryBookings:
 
     def snapshot(self, resource_id: str, since_ms: int) -> Snapshot:
         """Raise the resource's fence, return its blocking bookings that end after `since_ms`."""
-        self._fences[resource_id] = self.fence(resource_id) + 1
+        self.raise_fence(resource_id)
         return self.blocking(resource_id, since_ms)
 
     def blocking(self, resource_id: str, since_ms: int) -> Snapshot:
@@ -87,6 +88,10 @@ class MemoryBookings:
         if fingerprint != idempotency.fingerprint:
             return KeyReused()
         return Booked(booking=made, repeated=True)
+
+    def raise_fence(self, resource_id: str) -> None:
+        """Let every change that was prepared before begin again."""
+        self._fences[resource_id] = self.fence(resource_id) + 1
 
     def fence(self, resource_id: str) -> int:
         """Return the resource's fence."""
@@ -154,6 +159,27 @@ class MemoryBookings:
         if idempotency:
             self._rescheduled[idempotency.digest] = (moved.id, idempotency.fingerprint)
         return Rescheduled(booking=moved)
+
+    def delete_booking(
+        self, booking: Booking, fence: int | None
+    ) -> Deleted | FenceMoved | NotFound | NotOpen:
+        """Delete the booking as it was read; its keys answer to nobody."""
+        current = self.rows.get(booking.id)
+        if current is None:
+            return NotFound(model="Booking", id=booking.id)
+        if not current.is_as(booking):
+            return NotOpen(booking=current, open_actions=())
+        if fence is not None and self.fence(booking.resource_id) != fence:
+            return FenceMoved()
+        self.raise_fence(booking.reserved_on)
+        del self.rows[booking.id]
+        self._blocking.get(booking.resource_id, {}).pop(booking.id, None)
+        for made in (self._by_key, self._rescheduled):
+            for digest in [
+                digest for digest, (made_id, _) in made.items() if made_id == booking.id
+            ]:
+                del made[digest]
+        return Deleted()
 
     def _made(self, idempotency: Idempotency | None) -> str | KeyReused | None:
         made = self._rescheduled.get(idempotency.digest) if idempotency else None

@@ -13,6 +13,7 @@ from reservesvc.domain.outcomes import (
     Booked,
     Changed,
     Cold,
+    Deleted,
     Ended,
     FenceMoved,
     KeyReused,
@@ -104,6 +105,41 @@ class NoGuardInConfirm(MemoryBookings):
         """Find room for everything."""
         del booking
         return True
+
+
+class NoFenceInDelete(MemoryBookings):
+    """A booking is deleted whatever fence that was prepared under."""
+
+    def delete_booking(
+        self, booking: Booking, fence: int | None
+    ) -> Deleted | FenceMoved | NotFound | NotOpen:
+        """Look away."""
+        del fence
+        return super().delete_booking(booking, None)
+
+
+class NoFenceAfterDelete(MemoryBookings):
+    """A booking is deleted, and a repeat of its hand-off may still book."""
+
+    def delete_booking(
+        self, booking: Booking, fence: int | None
+    ) -> Deleted | FenceMoved | NotFound | NotOpen:
+        """Leave the fence as it is."""
+        fences = dict(self._fences)
+        outcome = super().delete_booking(booking, fence)
+        self._fences = fences
+        return outcome
+
+
+class ForgottenMove(MemoryBookings):
+    """A booking is rescheduled, and the key that this came with is forgotten."""
+
+    def reschedule(
+        self, booking: Booking, after: Booking, fences: Fences, idempotency: Idempotency | None
+    ) -> Rescheduled | FenceMoved | KeyReused | NotFound | NotOpen | Taken:
+        """Forget."""
+        del idempotency
+        return super().reschedule(booking, after, fences, None)
 
 
 class NoGuard(MemoryBookings):
@@ -290,6 +326,9 @@ MUTANTS = {
     "confirm-without-guards": Mutant(bookings=NoGuardInConfirm),
     "cancel-without-fence": Mutant(bookings=NoFenceInAct),
     "reschedule-without-fence": Mutant(bookings=NoFenceInReschedule),
+    "delete-without-fence": Mutant(bookings=NoFenceInDelete),
+    "late-hand-off-after-delete": Mutant(bookings=NoFenceAfterDelete),
+    "key-of-reschedule-forgotten": Mutant(bookings=ForgottenMove),
     "old-slot-freed-before-the-commit": Mutant(redis=FreedFirst),
     "insert-without-overlap-guard": Mutant(bookings=NoGuard),
     "reservation-booked-again": Mutant(bookings=NoRepeat),

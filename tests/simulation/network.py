@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LATE_MS = 8_000
 """how late a call can be, and how long a server can stand still: longer than the grace"""
 SLOW_MS = 1_500
-EXPOSED = {"book": 10, "change_state": 8, "reschedule": 8, "snapshot": 8}
+EXPOSED = {"book": 10, "change_state": 8, "reschedule": 8, "delete_booking": 8, "snapshot": 8}
 """calls that faults are so much fonder of: those which the guards stand around"""
 
 
@@ -147,6 +147,6 @@ class Remote:
 
     def _lost(self, name: str) -> UnavailableError:
         dependency = self._dependency.name
-        if dependency == STORE and name.startswith(("booking", "blocking")):
+        if dependency == STORE and name.startswith(("booking", "blocking", "rescheduled")):
             return UnavailableError(dependency, "a read got no reply")
         return self._world.mutant.unknown(dependency, "the reply is lost")

@@ -38,7 +38,8 @@ REQUESTS = {
     "ask": 5.0,
     "confirm": 6.0,
     "decline": 0.5,
-    "complete": 0.3,
+    "complete": 3.0,
+    "delete": 6.0,
     "extend": 5.0,
     "release": 8.0,
     "read": 2.0,
@@ -48,7 +49,7 @@ REQUESTS = {
     "tidy": 1.0,
 }
 """how often each is, before a stretch draws which are more"""
-KEYED = ("reserve", "book", "reserve_each", "reserve_all")
+KEYED = ("reserve", "book", "reschedule", "reserve_each", "reserve_all")
 """requests that may come with an Idempotency-Key"""
 EVENTS = ("crash", "pause", "flush", "restart", "redis_down", "store_down", "delete_key", "cool")
 CALL_FAULTS = (

@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import (
     Booked,
     CartReserved,
     Changed,
+    Deleted,
     Ended,
     NotOpen,
     Released,
@@ -18,6 +20,7 @@ from reservesvc.domain.wish import Wish
 from reservesvc.flow.act import act
 from reservesvc.flow.batch import reserve_all, reserve_each
 from reservesvc.flow.book import book, hand_off
+from reservesvc.flow.delete import delete
 from reservesvc.flow.extend import extend
 from reservesvc.flow.read import live, read
 from reservesvc.flow.release import release
@@ -54,6 +57,8 @@ class Clients:
         self._reservations = Memory[ReservationId]()
         self._bookings = Memory[str]()
         self._tentative = Memory[str]()
+        self._over = Memory[str]()
+        self._keyed: dict[str, str] = {}
 
     def hear(self, request: Request, outcome: object) -> None:
         """Remember an answer."""
@@ -70,6 +75,10 @@ class Clients:
             self._tentative.close(request.arguments[0])
             if request.name == "confirm" and isinstance(outcome, Changed):
                 self._bookings.add(request.arguments[0])
+            elif is_over(outcome.booking):
+                self._over.add(request.arguments[0])
+        elif isinstance(outcome, Deleted):
+            self._over.close(request.arguments[0])
 
     def reservation(self, lot: float, *, again: bool) -> ReservationId | None:
         """Return a reservation they heard of."""
@@ -77,8 +86,13 @@ class Clients:
 
     def booking(self, kind: str, lot: float, *, again: bool) -> str | None:
         """Return a booking they heard of, for an action of this kind."""
-        known = self._tentative if kind in ON_TENTATIVE else self._bookings
+        known = self._over if kind == "delete" else self._bookings
+        known = self._tentative if kind in ON_TENTATIVE else known
         return known.pick(lot, again=again)
+
+    def sent_for(self, key: str, booking: str) -> str:
+        """Return the booking that a key was first sent for: this one, if it is new."""
+        return self._keyed.setdefault(key, booking)
 
 
 class Memory(Generic[T]):
@@ -105,6 +119,11 @@ class Memory(Generic[T]):
             return self._open[int(lot * len(self._open))]
         last = list(self._all)[-RECENT:]
         return last[int(lot * len(last))] if last else None
+
+
+def is_over(booking: Booking) -> bool:
+    """Tell whether the booking has nothing left to come, and so can be deleted."""
+    return not booking.life.open_actions(booking.state)
 
 
 def reservations_in(outcome: object) -> list[ReservationId]:
@@ -144,10 +163,9 @@ def request_of(
     booking = newest_booking or clients.booking(item.kind, lot, again=item.asks_again)
     if booking is None:
         return None
-    if item.kind == "reschedule":
-        return _reschedule(stores, booking, item)
-    action = partial(act, stores, booking, item.kind, limits=LIMITS)
-    return Request(item.kind, (booking,), action)
+    if item.key:
+        booking = clients.sent_for(item.key, booking)
+    return _ON_BOOKINGS.get(item.kind, _act)(stores, booking, item)
 
 
 def _reserve(stores: Stores, item: Item) -> Request:
@@ -181,10 +199,18 @@ def _tidy(stores: Stores, item: Item) -> Request:
 
 
 def _reschedule(stores: Stores, booking: str, item: Item) -> Request:
-    arguments = (booking, item)
-    return Request(
-        "reschedule", arguments, lambda: reschedule(stores, LIMITS, booking, wish_of(item), None)
-    )
+    key, wish = key_of(item, booking), wish_of(item)
+    work = partial(reschedule, stores, LIMITS, booking, wish, key)
+    return Request("reschedule", (booking, item, key), work)
+
+
+def _delete(stores: Stores, booking: str, _: Item) -> Request:
+    return Request("delete", (booking,), partial(delete, stores, booking))
+
+
+def _act(stores: Stores, booking: str, item: Item) -> Request:
+    action = partial(act, stores, booking, item.kind, limits=LIMITS)
+    return Request(item.kind, (booking,), action)
 
 
 def _wishes(item: Item) -> list[Wish]:
@@ -200,6 +226,10 @@ _ON_SLOTS: dict[str, Callable[[Stores, Item], Request]] = {
     "reserve_all": _reserve_all,
     "live": _live,
     "tidy": _tidy,
+}
+_ON_BOOKINGS: dict[str, Callable[[Stores, str, Item], Request]] = {
+    "reschedule": _reschedule,
+    "delete": _delete,
 }
 _ON_RESERVATIONS: dict[str, Callable[[Stores, ReservationId, Item], Awaitable[Any]]] = {
     "hand_off": lambda stores, target, _: hand_off(stores, Wish(), target, None),

@@ -81,6 +81,13 @@ class Pair:
         if isinstance(outcome, Rescheduled):
             self.drafts.append(outcome.booking)
 
+    async def delete(self) -> None:
+        """Delete a booking, under the right fence, a wrong one or none."""
+        lots = self.lots
+        booking = lots.choice(self.drafts) if self.drafts else self.draft()
+        fence = lots.choice((None, self.memory.fence(booking.resource_id), 0))
+        await self.both("delete_booking", booking, fence)
+
     async def look(self) -> None:
         """Read all there is to read."""
         lots = self.lots
@@ -102,8 +109,8 @@ async def test_memory_answers_as_the_store_does(tmp_path: Path, seed: int) -> No
     pair = Pair(real, lots_of(seed))
     try:
         for _ in range(CALLS):
-            steps = (pair.book, pair.change, pair.reschedule, pair.look)
-            (step,) = pair.lots.choices(steps, (6, 3, 4, 2))
+            steps = (pair.book, pair.change, pair.reschedule, pair.delete, pair.look)
+            (step,) = pair.lots.choices(steps, (6, 3, 4, 1, 2))
             await step()
     finally:
         await real.close()

@@ -19,7 +19,7 @@ from reservesvc.reservations.packed import Argument, Packed
 from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.scripts import Script
 from reservesvc.reservations.store import RedisReservations, Times
-from tests.builders import ROOM, a_claim
+from tests.builders import ROOM, a_claim, at
 from tests.servers import RedisServer
 from tests.simulation.given import CountingIds
 from tests.simulation.loop import lots_of
@@ -277,6 +277,7 @@ async def list_live(pair: Pair) -> None:
     """List what lives, and the whole index."""
     await pair.both("live", ROOM, 3, pair.lots.randrange(2))
     await pair.both("index", ROOM)
+    await pair.both("index", ROOM, at(pair.lots.randrange(24)))
 
 
 async def lapse(pair: Pair) -> None:
