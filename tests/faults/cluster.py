@@ -20,6 +20,8 @@ from tests.servers import RedisServer
 
 DEADLINE_MS = 1_000
 GRACE_MS = 1_500
+REDIS_S = 60.0
+"""how long a client of ours waits for Redis; redis-py gives up after five seconds otherwise"""
 
 
 class Cluster:
@@ -119,9 +121,13 @@ class Cluster:
                 await client.config_set("appendfsync", "always")
 
     def redis_client(self) -> Redis:
-        """Return a client of Redis itself, past the proxies."""
+        """Return a client of Redis itself, past the proxies; it waits for a blocked one."""
         return Redis.from_url(
-            self.redis.url, decode_responses=True, protocol=2, retry=Retry(NoBackoff(), 0)
+            self.redis.url,
+            decode_responses=True,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=REDIS_S,
         )
 
     async def restart(self, server: ServerProcess) -> None:
