@@ -181,7 +181,7 @@ class Checker:
             self._check_taken(step, resource_id, wanted, outcome)
         is_new = isinstance(outcome, Reserved) and outcome.reservation.id == claim.id
         held = ledger.held.get(claim.id)
-        if not is_new or str(claim.id) in ledger.by_reservation:
+        if not is_new or ledger.is_booked(claim.id):
             return
         if held and outcome.reservation.expires_ms <= held.until_ms:
             return

@@ -94,6 +94,11 @@ class Ledger:
         for blocking in self.blocking.values():
             blocking.pop(booking_id, None)
 
+    def is_booked(self, reservation_id: ReservationId) -> bool:
+        """Tell whether the reservation became a booking that keeps its slot."""
+        made = self.by_reservation.get(str(reservation_id))
+        return made is not None and self.committed[made].blocks
+
     def is_live(self, reservation_id: ReservationId, now_ms: int) -> bool:
         """Tell whether the reservation holds its slot for certain."""
         held = self.held.get(reservation_id)

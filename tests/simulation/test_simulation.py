@@ -29,11 +29,16 @@ ROOT = Path(__file__).parents[2]
 SEEDS_MAX = 200
 FAULTY = [name for name in MUTANTS if name != "none"]
 FOUND_AT = {
-    "confirm-without-guards": 40,
-    "reschedule-without-fence": 23,
+    "confirm-without-guards": 21,
+    "reschedule-without-fence": 17,
+    "delete-without-fence": 23,
+    "late-hand-off-after-delete": 23,
+    "key-of-reschedule-forgotten": 8,
+    "old-slot-freed-before-the-commit": 1,
     "insert-without-overlap-guard": 28,
-    "settle-without-fence": 12,
-    "ticket-without-run": 22,
+    "settle-without-fence": 60,
+    "install-without-ticket": 3,
+    "ticket-without-run": 52,
     "run-not-compared": 2,
     "unknown-called-refused": 1,
 }
