@@ -20,7 +20,6 @@ WIDGET = {
     ("PUT", "/v2/bookings/reserve/extend"),
     ("DELETE", "/v2/bookings/reserve/{reservation_id}"),
     ("POST", "/v2/bookings"),
-    ("GET", "/v2/bookings/groups"),
     ("POST", "/v2/availability"),
     ("GET", "/v2/projects/embed/{project_id}"),
     ("GET", "/v2/projects/hosted/{slug}"),
