@@ -25,7 +25,7 @@ _INSTALL = (
     "7.0 or later), or set RESERVESVC_REDIS_URL to a server that already runs"
 )
 
-_MALLOC = "glibc.malloc.tcache_count=8192"
+_MALLOC = "glibc.malloc.tcache_count=500"
 """GNU C Library manual, "Memory Allocation Tunables"; any other C library ignores it"""
 
 # Runs between us and the server: asks the kernel for SIGTERM when we die, and gives up where
