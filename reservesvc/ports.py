@@ -6,7 +6,7 @@ changes something, `OutcomeUnknownError` (it may have been).
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from msgspec import Struct, field
 
@@ -45,6 +45,8 @@ from reservesvc.domain.reservation import Claim, Reservation, ReservationId
 from reservesvc.domain.slot import Use
 from reservesvc.errors import UnavailableError
 
+Made = TypeVar("Made")
+
 
 class Idempotency(Struct, frozen=True):
     """An Idempotency-Key as the stores see it."""
@@ -53,6 +55,16 @@ class Idempotency(Struct, frozen=True):
     """names caller, call and key"""
     fingerprint: str
     """names the body the key was first sent with"""
+
+    def judge(self, found: tuple[Made, str]) -> Made | KeyReused:
+        """Return what the key made when it first came, if it came with the same body then.
+
+        Args:
+            found: what it made, and the fingerprint it came with.
+
+        """
+        made, fingerprint = found
+        return made if fingerprint == self.fingerprint else KeyReused()
 
 
 Ask = tuple[Claim, int, Idempotency | None]

@@ -1,7 +1,5 @@
 """Tidying as the service runs: every index is found, slowly, whatever is down meanwhile."""
 
-import asyncio
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,43 +10,19 @@ from reservesvc.errors import UnavailableError
 from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.store import RedisReservations, Times
-from reservesvc.rounds import DOWN_S, JITTER
+from reservesvc.rounds import DOWN_S
 from reservesvc.tidying import KEYS_AGE_MS, PAUSE_S, ROUND_S, Tidying
 from tests.api.stubs import Stubs
 from tests.builders import IDS
 from tests.servers import RedisServer
+from tests.watched import Watched, about
 
 DOWN = UnavailableError("redis", "is down")
 
 
-class Round:
-    """Tidying on stubs, with every pause noted, until enough of them were made."""
-
-    def __init__(self, stubs: Stubs, pauses: int) -> None:
-        self.outcomes: Counter[str] = Counter()
-        self.pauses_s: list[float] = []
-        self._left = pauses
-        self._tidying = Tidying(stubs.stores, self._count, self._sleep)
-
-    async def run(self) -> None:
-        """Run until the last pause."""
-        with pytest.raises(asyncio.CancelledError):
-            await self._tidying.run()
-
-    def _count(self, verb: str, outcome: str) -> None:
-        assert verb == "tidy"
-        self.outcomes[outcome] += 1
-
-    async def _sleep(self, pause_s: float) -> None:
-        self.pauses_s.append(pause_s)
-        self._left -= 1
-        if self._left < 0:
-            raise asyncio.CancelledError
-
-
-def about(seconds: float) -> Any:
-    """Return what compares equal to `seconds`, give or take the jitter."""
-    return pytest.approx(seconds, rel=JITTER)
+def tidying(stubs: Stubs, pauses: int) -> Watched:
+    """Return it on stubs, to be run until so many pauses were made."""
+    return Watched(lambda count, sleep: Tidying(stubs.stores, count, sleep).run, "tidy", pauses)
 
 
 async def test_a_round_looks_at_every_index() -> None:
@@ -61,7 +35,7 @@ async def test_a_round_looks_at_every_index() -> None:
 
     stubs.reservations.will("indexes", page)
     stubs.reservations.will("index", Cold())
-    run = Round(stubs, pauses=6)
+    run = tidying(stubs, pauses=6)
     await run.run()
     assert run.outcomes == {"cold": 3}
     looked_at = [arguments for name, arguments in stubs.reservations.calls if name == "index"]
@@ -75,7 +49,7 @@ async def test_a_round_looks_at_every_index() -> None:
 
 async def test_servers_that_started_together_drift_apart() -> None:
     """No two pauses are of the same length."""
-    run = Round(Stubs(), pauses=10)
+    run = tidying(Stubs(), pauses=10)
     await run.run()
     assert len(set(run.pauses_s)) == len(run.pauses_s)
 
@@ -84,7 +58,7 @@ async def test_what_is_down_is_left_alone_for_a_while() -> None:
     """An outage ends the round, not the tidying."""
     stubs = Stubs()
     stubs.reservations.will("indexes", DOWN)
-    run = Round(stubs, pauses=3)
+    run = tidying(stubs, pauses=3)
     await run.run()
     assert run.outcomes == {"unavailable": 3}
     assert run.pauses_s[1:] == [about(DOWN_S)] * 3
@@ -94,7 +68,7 @@ async def test_a_bug_does_not_end_it() -> None:
     """What should not happen is logged, and the next round comes."""
     stubs = Stubs()
     stubs.reservations.will("indexes", AssertionError("a bug"))
-    run = Round(stubs, pauses=2)
+    run = tidying(stubs, pauses=2)
     await run.run()
     assert run.outcomes == {"failed": 2}
     assert run.pauses_s[1:] == [about(ROUND_S)] * 2
@@ -109,7 +83,7 @@ async def test_old_keys_are_forgotten_until_none_is_left() -> None:
         return next(counts)
 
     stubs.bookings.will("forget_keys", count)
-    run = Round(stubs, pauses=3)
+    run = tidying(stubs, pauses=3)
     await run.run()
     assert [name for name, _ in stubs.bookings.calls] == ["forget_keys"] * 3
     assert stubs.bookings.called("forget_keys")[0] == KEYS_AGE_MS > 24 * 3_600_000

@@ -1,7 +1,5 @@
 """Timers as the service runs them: every second, whatever is down or wrong meanwhile."""
 
-import asyncio
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -11,42 +9,20 @@ from reservesvc.domain.booking import NOT_WORKED_OUT, Booking
 from reservesvc.domain.outcomes import NotOpen
 from reservesvc.domain.wish import Limits
 from reservesvc.errors import UnavailableError
-from reservesvc.rounds import DOWN_S, JITTER
+from reservesvc.rounds import DOWN_S
 from reservesvc.timers import PAUSE_S, Timers
 from tests.api.stubs import Stubs
 from tests.builders import a_booking
+from tests.watched import Watched, about
 
 DOWN = UnavailableError("store", "is down")
 
 
-class Looks:
-    """Timers on stubs, with every pause noted, until enough of them were made."""
-
-    def __init__(self, stubs: Stubs, pauses: int) -> None:
-        self.outcomes: Counter[str] = Counter()
-        self.pauses_s: list[float] = []
-        self._left = pauses
-        self._timers = Timers(stubs.stores, Limits(), self._count, self._sleep)
-
-    async def run(self) -> None:
-        """Run until the last pause."""
-        with pytest.raises(asyncio.CancelledError):
-            await self._timers.run()
-
-    def _count(self, verb: str, outcome: str) -> None:
-        assert verb == "due"
-        self.outcomes[outcome] += 1
-
-    async def _sleep(self, pause_s: float) -> None:
-        self.pauses_s.append(pause_s)
-        self._left -= 1
-        if self._left < 0:
-            raise asyncio.CancelledError
-
-
-def about(seconds: float) -> Any:
-    """Return what compares equal to `seconds`, give or take the jitter."""
-    return pytest.approx(seconds, rel=JITTER)
+def looking(stubs: Stubs, pauses: int) -> Watched:
+    """Return it on stubs, to be run until so many pauses were made."""
+    return Watched(
+        lambda count, sleep: Timers(stubs.stores, Limits(), count, sleep).run, "due", pauses
+    )
 
 
 def finding(stubs: Stubs, *bookings: Booking) -> None:
@@ -63,7 +39,7 @@ async def test_what_is_due_is_carried_out() -> None:
     """Each booking that is found is moved; the next look is about a second later."""
     stubs = Stubs()
     finding(stubs, a_booking(), a_booking())
-    looks = Looks(stubs, pauses=3)
+    looks = looking(stubs, pauses=3)
     await looks.run()
     assert looks.outcomes == {"moved": 2}
     _, state, _, _, asked = stubs.bookings.called("change_state")
@@ -77,7 +53,7 @@ async def test_what_another_did_is_no_failure() -> None:
     stubs = Stubs()
     finding(stubs, a_booking())
     stubs.bookings.will("change_state", NotOpen(booking=a_booking(), open_actions=()))
-    looks = Looks(stubs, pauses=1)
+    looks = looking(stubs, pauses=1)
     await looks.run()
     assert looks.outcomes == {"overtaken": 1}
 
@@ -98,7 +74,7 @@ async def test_one_that_fails_stands_in_nobodys_way(error: Exception, outcome: s
         return given
 
     stubs.bookings.will("change_state", answer)
-    looks = Looks(stubs, pauses=2)
+    looks = looking(stubs, pauses=2)
     await looks.run()
     assert looks.outcomes == {outcome: 1, "overtaken": 2}
     assert looks.pauses_s == [about(PAUSE_S)] * 3
@@ -111,7 +87,7 @@ async def test_a_look_that_fails_does_not_end_it(error: Exception, outcome: str)
     """The store is left alone for a while, and then asked again."""
     stubs = Stubs()
     stubs.bookings.will("due", error)
-    looks = Looks(stubs, pauses=2)
+    looks = looking(stubs, pauses=2)
     await looks.run()
     assert looks.outcomes == {outcome: 2}
     assert looks.pauses_s[1:] == [about(DOWN_S)] * 2
@@ -123,7 +99,7 @@ async def test_what_an_older_server_left_is_worked_out() -> None:
     unknown = replace(a_booking(), due_ms=NOT_WORKED_OUT)
     over = replace(a_booking(state="cancelled"), due_ms=5)
     finding(stubs, unknown, over, a_booking())
-    looks = Looks(stubs, pauses=1)
+    looks = looking(stubs, pauses=1)
     await looks.run()
     assert stubs.bookings.called("reckon_due") == ([unknown.id, over.id],)
     assert looks.outcomes == {"moved": 1}

@@ -59,10 +59,8 @@ async def _repeated(
     keyed = await bookings.by_key(session, idempotency.digest) if idempotency else None
     if idempotency is None or keyed is None:
         return None
-    made, fingerprint = keyed
-    if fingerprint != idempotency.fingerprint:
-        return KeyReused()
-    return Booked(booking=made, repeated=True)
+    made = idempotency.judge(keyed)
+    return made if isinstance(made, KeyReused) else Booked(booking=made, repeated=True)
 
 
 async def _inserted(session: Session, booking: Booking, idempotency: Idempotency | None) -> bool:

@@ -42,7 +42,7 @@ async def made_by(
     if row is None:
         return None
     fingerprint, made = row
-    return str(made) if fingerprint == idempotency.fingerprint else KeyReused()
+    return idempotency.judge((str(made), str(fingerprint)))
 
 
 async def created(session: Session, idempotency: Idempotency | None, kind: str, made: str) -> None:

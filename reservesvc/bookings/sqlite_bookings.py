@@ -132,10 +132,8 @@ def repeated(
     keyed = by_key(connection, idempotency.digest) if idempotency else None
     if idempotency is None or keyed is None:
         return None
-    made, fingerprint = keyed
-    if fingerprint != idempotency.fingerprint:
-        return KeyReused()
-    return Booked(booking=made, repeated=True)
+    made = idempotency.judge(keyed)
+    return made if isinstance(made, KeyReused) else Booked(booking=made, repeated=True)
 
 
 def _claims(connection: sqlite3.Connection, booking: Booking, longest_ms: int) -> bool:

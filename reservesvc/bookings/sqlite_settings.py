@@ -35,7 +35,7 @@ def made_by(
     if row is None:
         return None
     fingerprint, made = row
-    return str(made) if fingerprint == idempotency.fingerprint else KeyReused()
+    return idempotency.judge((str(made), str(fingerprint)))
 
 
 def created(

@@ -141,10 +141,8 @@ async def _booked_by_key(
     found = await stores.bookings.booking_by_key(idempotency.digest) if idempotency else None
     if found is None or idempotency is None:
         return None
-    booking, fingerprint = found
-    if fingerprint != idempotency.fingerprint:
-        return KeyReused()
-    return Booked(booking=booking, repeated=True)
+    made = idempotency.judge(found)
+    return made if isinstance(made, KeyReused) else Booked(booking=made, repeated=True)
 
 
 async def _after_the_end(

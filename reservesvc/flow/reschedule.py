@@ -157,10 +157,8 @@ async def _done_by_key(
     found = await stores.bookings.rescheduled_by_key(idempotency.digest) if idempotency else None
     if found is None or idempotency is None:
         return None
-    booking, fingerprint = found
-    if fingerprint != idempotency.fingerprint:
-        return KeyReused()
-    return Rescheduled(booking=booking, repeated=True)
+    made = idempotency.judge(found)
+    return made if isinstance(made, KeyReused) else Rescheduled(booking=made, repeated=True)
 
 
 async def _plan(

@@ -84,10 +84,8 @@ class MemoryBookings:
         keyed = self.booking_by_key(idempotency.digest) if idempotency else None
         if keyed is None or idempotency is None:
             return None
-        made, fingerprint = keyed
-        if fingerprint != idempotency.fingerprint:
-            return KeyReused()
-        return Booked(booking=made, repeated=True)
+        made = idempotency.judge(keyed)
+        return made if isinstance(made, KeyReused) else Booked(booking=made, repeated=True)
 
     def raise_fence(self, resource_id: str) -> None:
         """Let every change that was prepared before begin again."""
