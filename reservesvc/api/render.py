@@ -24,7 +24,7 @@ def reservation(value: Reservation, opening: str = "{", closing: bytes = b"") ->
 
 def booking(value: Booking, resource: Resource) -> dict[str, Any]:
     """Return a booking; `completed` tells that no action is open any more, as Timekit has it."""
-    actions = value.life.open_actions(value.state)
+    actions = value.open_actions
     event = {
         "start": times.render(value.start_ms),
         "end": times.render(value.end_ms),

@@ -58,6 +58,11 @@ class Booking(Struct, frozen=True, kw_only=True):
         return GRAPHS[self.graph]
 
     @property
+    def open_actions(self) -> list[str]:
+        """The actions that can be taken now."""
+        return self.life.open_actions(self.state)
+
+    @property
     def entry(self) -> Entry:
         """Its place in the index."""
         return Entry(

@@ -7,7 +7,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reservesvc.domain.booking import Booking
-from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.outcomes import KeyReused, NotOpen, Rescheduled
 from reservesvc.domain.project import Resource
 from reservesvc.domain.reservation import ulid_of
@@ -32,7 +31,7 @@ class Fences(Struct, frozen=True, kw_only=True):
 
 def can_be_rescheduled(booking: Booking) -> bool:
     """Tell whether the booking keeps a slot and still has something to come."""
-    return booking.blocks and bool(GRAPHS[booking.graph].open_actions(booking.state))
+    return booking.blocks and bool(booking.open_actions)
 
 
 def slot_of(booking: Booking) -> Slot:

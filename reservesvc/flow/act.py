@@ -73,8 +73,7 @@ async def act(
             return NotFound(model="Booking", id=booking_id)
         state = booking.life.next_state(booking.state, action)
         if state is None:
-            open_actions = tuple(booking.life.open_actions(booking.state))
-            return NotOpen(booking=booking, open_actions=open_actions)
+            return NotOpen(booking=booking, open_actions=tuple(booking.open_actions))
         outcome = await _change(stores, limits, booking, _Move(state, Asked(inputs=inputs)))
         if isinstance(outcome, Changed | Taken | Past):
             return outcome

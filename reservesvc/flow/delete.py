@@ -1,7 +1,6 @@
 """delete: take a booking that is over out of the booking store."""
 
 from reservesvc.domain.booking import Booking
-from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.outcomes import (
     Cold,
     Deleted,
@@ -30,7 +29,7 @@ async def delete(stores: Stores, booking_id: str) -> Deleted | NotFinal | NotFou
         booking = await stores.bookings.booking(booking_id)
         if booking is None:
             return NotFound(model="Booking", id=booking_id)
-        if _open_actions(booking):
+        if booking.open_actions:
             return NotFinal(booking=booking, ending_actions=_ending_actions(booking))
         outcome = await _delete(stores, booking)
         if isinstance(outcome, Deleted | NotFound):
@@ -41,15 +40,11 @@ async def delete(stores: Stores, booking_id: str) -> Deleted | NotFinal | NotFou
 
 def _ending_actions(booking: Booking) -> tuple[str, ...]:
     """Return the actions after which nothing is left to come."""
-    graph = GRAPHS[booking.graph]
-    ways = {action: graph.next_state(booking.state, action) for action in _open_actions(booking)}
+    graph = booking.life
+    ways = {action: graph.next_state(booking.state, action) for action in booking.open_actions}
     return tuple(
         action for action, state in ways.items() if state and not graph.open_actions(state)
     )
-
-
-def _open_actions(booking: Booking) -> list[str]:
-    return GRAPHS[booking.graph].open_actions(booking.state)
 
 
 async def _delete(stores: Stores, booking: Booking) -> Deleted | NotFound | NotOpen | FenceMoved:

@@ -11,7 +11,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reservesvc.domain.booking import Booking
-from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.outcomes import (
     Cold,
     FenceMoved,
@@ -172,8 +171,7 @@ async def _plan(
     if slot is None:
         return Invalid(errors=wish.errors)
     if not can_be_rescheduled(before):
-        open_actions = tuple(GRAPHS[before.graph].open_actions(before.state))
-        return NotOpen(booking=before, open_actions=open_actions)
+        return NotOpen(booking=before, open_actions=tuple(before.open_actions))
     if slot == slot_of(before):
         return Rescheduled(booking=before, repeated=True)
     after = rescheduled(before, slot)
