@@ -183,12 +183,12 @@ def _is_void(held: _Held, booking: Booking) -> bool:
     """Tell whether nobody can need the claim any more, now that the booking is what it is.
 
     Requests that repeat this one share its claim, and one of them may still be deciding: as
-    long as the booking is where they all saw it, or has come where they all want it.
+    long as the booking is where they all saw it, or keeps the slot they all want.
     """
     plan = held.plan
     if booking.entry_id == plan.before.entry_id:
         return not can_be_rescheduled(booking)
-    return booking.entry_id != plan.after.entry_id
+    return booking.entry_id != plan.after.entry_id or not booking.blocks
 
 
 async def _unsettle(stores: Stores, held: _Held) -> _Pair | None:
