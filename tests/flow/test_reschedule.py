@@ -312,3 +312,20 @@ async def test_a_lost_commit_reply_is_told_by_repeating(stores: Stores) -> None:
         assert isinstance(await to(stores, before, 14, 15, key), Rescheduled)
     assert await is_free(stores, 10, 11)
     assert not await is_free(stores, 14, 15)
+
+
+async def test_a_late_one_leaves_no_claim_where_the_booking_was_cancelled(
+    servers: list[Stores], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its claim has the entry that the booking had there; nobody needs it any more."""
+    before = await booked(servers[0])
+    assert isinstance(await to(servers[1], before, 14, 15), Rescheduled)
+    assert isinstance(await act(servers[1], before.id, "cancel"), Changed)
+    read, seen = servers[0].bookings.booking, [before]
+
+    async def late(booking_id: str) -> Booking | None:
+        return seen.pop() if seen else await read(booking_id)
+
+    monkeypatch.setattr(servers[0].bookings, "booking", late)
+    assert isinstance(await to(servers[0], before, 14, 15), NotOpen)
+    assert await is_free(servers[1], 14, 15)
