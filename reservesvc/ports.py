@@ -414,6 +414,10 @@ class Settings(Protocol):
         """Return the resource; an unregistered one has capacity 1."""
         ...
 
+    def known(self, resource_id: str) -> Resource | None:
+        """Return what `resource` would, or None where that would have to wait."""
+        ...
+
     async def resources(self, resource_ids: Sequence[str]) -> list[Resource]:
         """Return the resources in this order, as `resource` does, in one read at most."""
         ...

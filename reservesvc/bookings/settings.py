@@ -80,6 +80,10 @@ class CachedSettings:
         """
         return self._resources.get(resource_id)
 
+    def known(self, resource_id: str) -> Resource | None:
+        """Return the resource if it is in memory and can serve."""
+        return self._resources.at_hand(resource_id)
+
     def resources(self, resource_ids: Sequence[str]) -> Coroutine[Any, Any, list[Resource]]:
         """Return the resources in this order, as `resource` does, in one read at most.
 

@@ -44,10 +44,7 @@ class Shelf(Generic[T]):
 
         """
         entry = self._entries.get(key)
-        # No request need wait for a store of which the last refresh found that it is down.
-        if entry is not None and (
-            entry.generation == self._generation or not self.is_store_reachable
-        ):
+        if entry is not None and self._serves(entry):
             return entry.value
         try:
             return await self._loaded(key)
@@ -55,6 +52,11 @@ class Shelf(Generic[T]):
             if entry is None:
                 raise
             return entry.value
+
+    def at_hand(self, key: str) -> T | None:
+        """Return the value if it can serve from memory, or None: then `get` tells."""
+        entry = self._entries.get(key)
+        return entry.value if entry is not None and self._serves(entry) else None
 
     async def get_many(
         self, keys: Sequence[str], load_many: Callable[[Sequence[str]], Awaitable[Sequence[T]]]
@@ -69,8 +71,9 @@ class Shelf(Generic[T]):
             UnavailableError: one cannot be read now and never was.
 
         """
-        values = {key: self._entries[key].value for key in keys if key in self._entries}
-        stale = [key for key in keys if not self._serves(key)]
+        known = {key: self._entries[key] for key in keys if key in self._entries}
+        values = {key: entry.value for key, entry in known.items()}
+        stale = [key for key in keys if key not in known or not self._serves(known[key])]
         if stale:
             try:
                 values |= await self._load_and_keep_many(stale, load_many)
@@ -79,11 +82,9 @@ class Shelf(Generic[T]):
                     raise
         return [values[key] for key in keys]
 
-    def _serves(self, key: str) -> bool:
-        entry = self._entries.get(key)
-        return entry is not None and (
-            entry.generation == self._generation or not self.is_store_reachable
-        )
+    def _serves(self, entry: _Entry[T]) -> bool:
+        # No request need wait for a store of which the last refresh found that it is down.
+        return entry.generation == self._generation or not self.is_store_reachable
 
     async def _load_and_keep_many(
         self, keys: Sequence[str], load_many: Callable[[Sequence[str]], Awaitable[Sequence[T]]]

@@ -30,7 +30,12 @@ async def reserve(
     `Ended` answers a repeated Idempotency-Key whose reservation is no more: an expired hold
     does not come back to life, and a key makes one reservation only.
     """
-    terms, capacity = await settle_terms(stores, limits, wish)
+    # Nearly always there is nothing to wait for, and no need to pay for a coroutine.
+    resource = None if wish.project_id else stores.settings.known(wish.resource_id or "")
+    if resource is None:
+        terms, capacity = await settle_terms(stores, limits, wish)
+    else:
+        terms, capacity = complete(wish, None, resource, limits), resource.capacity
     if terms is None:
         return Invalid(errors=wish.errors)
     claim = claim_for(terms, stores.ids.ulid(), terms.duration_s * 1000)

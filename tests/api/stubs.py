@@ -315,6 +315,9 @@ class StubSettings(Scripted):
         """Find that nobody registered it."""
         return await self._say("resource", unregistered(resource_id), resource_id)
 
+    def known(self, resource_id: str) -> None:
+        """Have nothing in memory."""
+
     async def resources(self, resource_ids: Sequence[str]) -> Any:
         """Find that nobody registered them."""
         found = [unregistered(each) for each in resource_ids]

@@ -313,6 +313,21 @@ async def test_a_store_known_to_be_down_is_not_waited_for(
     assert await cached.resource("r") == fake.resources["r"]
 
 
+async def test_what_need_not_be_waited_for_is_known(
+    fake: FakeStore, cached: CachedSettings
+) -> None:
+    """Nothing before it was read, nor after a change, but for a store that is known to be down."""
+    assert cached.known("r") is None
+    read = await cached.resource("r")
+    assert cached.known("r") == read
+    cached.forget()
+    assert cached.known("r") is None
+    fake.is_down = True
+    with pytest.raises(UnavailableError):
+        await cached.refresh()
+    assert cached.known("r") == read
+
+
 async def test_a_change_by_this_process_shows_that_the_store_is_back(
     fake: FakeStore, cached: CachedSettings
 ) -> None:

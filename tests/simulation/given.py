@@ -50,6 +50,10 @@ class FixedSettings:
         """Return the resource."""
         return self._resources[resource_id]
 
+    def known(self, resource_id: str) -> Resource | None:
+        """Return the resource."""
+        return self._resources.get(resource_id)
+
     async def resources(self, resource_ids: Sequence[str]) -> list[Resource]:
         """Return the resources."""
         return [self._resources[each] for each in resource_ids]
