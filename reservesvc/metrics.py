@@ -59,12 +59,16 @@ class Histogram:
         family.add_metric(labels, list(zip(names, totals, strict=True)), self.sum_s)
 
 
+_RequestKey = tuple[str, str, int, str, str | None]
+"""method, route, status, outcome, verb"""
+
+
 class Metrics(Collector):
     """Everything this process counts."""
 
     def __init__(self) -> None:
         self.in_flight = 0
-        self._requests: dict[tuple[str, str, int, str], Histogram] = defaultdict(Histogram)
+        self._requests: dict[_RequestKey, Histogram] = defaultdict(Histogram)
         self._reservations: dict[tuple[str, str], int] = defaultdict(int)
         self._dependencies: dict[str, Histogram] = defaultdict(Histogram)
         self._registry = CollectorRegistry(auto_describe=False)
@@ -72,7 +76,13 @@ class Metrics(Collector):
         ProcessCollector(registry=self._registry)
 
     def request(
-        self, method: str, route: str, status: int, outcome: str, duration_s: float
+        self,
+        method: str,
+        route: str,
+        status: int,
+        outcome: str,
+        verb: str | None,
+        duration_s: float,
     ) -> None:
         """Count a request.
 
@@ -81,10 +91,11 @@ class Metrics(Collector):
             route: its path.
             status: the HTTP status.
             outcome: one word; the code of the problem where there was one.
+            verb: of the flow, where it came to one: counted as `reservation` does.
             duration_s: how long it took.
 
         """
-        self._requests[method, route, status, outcome].observe(duration_s)
+        self._requests[method, route, status, outcome, verb].observe(duration_s)
 
     def reservation(self, verb: str, outcome: str) -> None:
         """Count how a verb of the flow ended."""
@@ -112,8 +123,11 @@ class Metrics(Collector):
     def _request_family(self) -> CounterMetricFamily:
         labels = ["method", "route", "status", "outcome"]
         family = CounterMetricFamily("reservesvc_requests", "Requests by end.", labels=labels)
-        for (method, route, status, outcome), durations in self._requests.items():
-            family.add_metric([method, route, str(status), outcome], durations.count)
+        counts: dict[tuple[str, str, str, str], int] = defaultdict(int)
+        for (method, route, status, outcome, _), durations in self._requests.items():
+            counts[method, route, str(status), outcome] += durations.count
+        for key, count in counts.items():
+            family.add_metric(key, count)
         return family
 
     def _latency_family(self) -> HistogramMetricFamily:
@@ -123,7 +137,7 @@ class Metrics(Collector):
             labels=["method", "route"],
         )
         latencies: dict[tuple[str, str], Histogram] = defaultdict(Histogram)
-        for (method, route, _, _), durations in self._requests.items():
+        for (method, route, *_), durations in self._requests.items():
             latencies[method, route].merge(durations)
         for labels, histogram in latencies.items():
             histogram.add_to(family, labels)
@@ -135,7 +149,11 @@ class Metrics(Collector):
             "Verbs on reservations and bookings by end.",
             labels=["verb", "outcome"],
         )
-        for key, count in self._reservations.items():
+        counts = defaultdict(int, self._reservations)
+        for (_, _, _, outcome, verb), durations in self._requests.items():
+            if verb is not None:
+                counts[verb, outcome] += durations.count
+        for key, count in counts.items():
             family.add_metric(key, count)
         return family
 

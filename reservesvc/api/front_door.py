@@ -77,7 +77,7 @@ def _failed(call: Call, error: Exception) -> Reply:
 
 def _finisher(context: Context) -> Callable[[Call, Reply, float], None]:
     """Return what stamps a reply, counts it and writes its line."""
-    count, count_verb = context.metrics.request, context.metrics.reservation
+    count = context.metrics.request
     write_line, tells_quiet = context.write_line, context.tells_quiet
 
     def finish(call: Call, reply: Reply, duration_s: float) -> None:
@@ -85,9 +85,7 @@ def _finisher(context: Context) -> Callable[[Call, Reply, float], None]:
         header = call.request.headers.get(trace.HEADER)
         trace_id = trace.trace_id(header) if header else None
         reply.stamp(call.id, f"{trace.HEADER}: {header}\r\n" if trace_id else "")
-        count(route.method, route.path, status, outcome, duration_s)
-        if call.verb is not None:
-            count_verb(call.verb, outcome)
+        count(route.method, route.path, status, outcome, call.verb, duration_s)
         if route.quiet and not tells_quiet:
             return
         write_line(
