@@ -138,7 +138,10 @@ class Call(Struct, gc=False):
             RefusedError: it is not 1 to 255 printable characters.
 
         """
-        return idempotency.of(self.request, self.caller.name, self.route.name, self.sent)
+        key = self.request.headers.get(idempotency.HEADER)
+        if key is None:
+            return None
+        return idempotency.of(key, self.caller.name, self.route.name, self.sent)
 
     def refuse(self, outcome: refusals.Refusal) -> Reply:
         """Return the reply to an outcome that the caller did not hope for."""

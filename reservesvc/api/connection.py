@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from aiohttp.http import HttpRequestParser
     from aiohttp.streams import StreamReader
 
+    from reservesvc.api.replies import Reply
+
 FITTING = ("3", "14")
 """the aiohttp releases whose `RequestHandler` was read"""
 
@@ -84,7 +86,7 @@ class Connection(RequestHandler):
     if TYPE_CHECKING:  # none of these is None while there is a connection
         _manager: web.Server
         _parser: HttpRequestParser
-        _request_handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+        _request_handler: Callable[[web.BaseRequest], Awaitable[Reply]]
         _task_handler: Task[None]
 
     def data_received(self, data: bytes) -> None:
@@ -116,6 +118,11 @@ class Connection(RequestHandler):
         # With a name: making one up costs as much as starting the task.
         asyncio.Task(self._answer(request, waiter), loop=self._loop, name="answer")
 
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - aiohttp's
+        """Do nothing where nothing was paused, as at the end of nearly every body."""
+        if resume_parser or self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
     def full_request(self, message: RawRequestMessage, payload: "StreamReader") -> web.BaseRequest:
         """Return the request that aiohttp would have made of a message."""
         writer = StreamWriter(self, self._loop)
@@ -124,8 +131,9 @@ class Connection(RequestHandler):
     async def _answer(self, request: web.BaseRequest, waiter: "Future[None]") -> None:
         try:
             reply = await self._request_handler(request)
-            await reply.prepare(request)
-            self._keepalive = bool(reply.keep_alive)
+            if reply.write_to(request):
+                await request.writer.drain()
+            self._keepalive = reply.keep_alive
         except ConnectionError:
             self._keepalive = False  # the client is gone
         finally:

@@ -2,7 +2,6 @@
 
 from hashlib import blake2b
 
-from aiohttp import web
 from multidict import istr
 
 from reservesvc.api.problems import Problem, RefusedError
@@ -14,11 +13,11 @@ LENGTH_MAX = 255
 _DIGEST_BYTES = 16
 
 
-def of(request: web.BaseRequest, caller: str, call: str, body: bytes) -> Idempotency | None:
-    """Return the request's key as the stores see it, or None where it has none.
+def of(key: str, caller: str, call: str, body: bytes) -> Idempotency:
+    """Return a request's key as the stores see it.
 
     Args:
-        request: the request.
+        key: as it was sent.
         caller: the name of the key's owner; callers cannot meet in one another's keys.
         call: the name of the route.
         body: the request's body.
@@ -27,9 +26,6 @@ def of(request: web.BaseRequest, caller: str, call: str, body: bytes) -> Idempot
         RefusedError: 400, the key is not 1 to 255 printable characters.
 
     """
-    key = request.headers.get(HEADER)
-    if key is None:
-        return None
     if not 1 <= len(key) <= LENGTH_MAX or not key.isprintable():
         raise RefusedError(_INVALID)
     # NUL is in neither name and not printable: no two triples make the same text.

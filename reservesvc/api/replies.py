@@ -75,6 +75,17 @@ class Reply(web.StreamResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write the reply; what aiohttp calls once the handler is done."""
+        if self.write_to(request):
+            await request.writer.drain()
+        return None
+
+    def write_to(self, request: web.BaseRequest) -> bool:
+        """Write the reply; return whether to wait until the client has taken it.
+
+        Raises:
+            ConnectionResetError: the client is gone.
+
+        """
         transport = request.transport
         if transport is None:
             message = "the client is gone"
@@ -83,10 +94,9 @@ class Reply(web.StreamResponse):
         reply = self._whole(request)
         if self._closes or len(reply) > _DRAIN_BYTES:
             transport.write(reply)
-            await request.writer.drain()
-        else:
-            _outbox.add(transport, reply)
-        return None
+            return True
+        _outbox.add(transport, reply)
+        return False
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Do nothing: `prepare` wrote all there is."""
@@ -99,13 +109,9 @@ class Reply(web.StreamResponse):
             lines += "Connection: close\r\n"
         elif request.version is not HttpVersion11:  # nearly always this very object
             lines += "Connection: keep-alive\r\n" if request.version < HttpVersion11 else ""
-        return b"%b%b%b\r\n%b\r\n%b" % (
-            _opening(self._code, self._kind, len(self._content)),
-            _date(),
-            self._id.encode(),
-            lines.encode(),
-            b"" if request.method == "HEAD" else self._content,
-        )
+        opening = _opening(self._code, self._kind, len(self._content))
+        content = b"" if request.method == "HEAD" else self._content
+        return b"".join((opening, _date(), f"{self._id}\r\n{lines}\r\n".encode(), content))
 
 
 def raw(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:

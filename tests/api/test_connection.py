@@ -14,7 +14,7 @@ from reservesvc.api.application import runner
 from reservesvc.api.connection import Connection, server_of
 from tests.api.client import Http, application
 from tests.api.conftest import Start
-from tests.api.stubs import Stubs
+from tests.api.stubs import RESERVATION_ID, Stubs
 
 BODY = (
     b'{"resource_id":"room-1","start":"2032-12-01T10:00:00Z","end":"2032-12-01T11:00:00Z",'
@@ -23,6 +23,7 @@ BODY = (
 RESERVE = b"POST /v2/bookings/reserve HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n%b\r\n%b"
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n"
 WAIT_S = 5
+LARGE_BYTES = 10_000_000
 
 
 def reserve(more: bytes = b"") -> bytes:
@@ -64,9 +65,9 @@ async def listening(stubs: Stubs, keepalive_s: float = 75) -> AsyncIterator[web.
 class Gate:
     """Keeps the store's answer back, and tells when it was asked for."""
 
-    def __init__(self, stubs: Stubs) -> None:
+    def __init__(self, stubs: Stubs, verb: str = "reserve") -> None:
         self.entered, self.opened = asyncio.Event(), asyncio.Event()
-        stubs.reservations.will("reserve", self._wait)
+        stubs.reservations.will(verb, self._wait)
 
     async def _wait(self) -> object:
         self.entered.set()
@@ -113,6 +114,28 @@ async def test_a_request_in_pieces_goes_the_long_way(http: Http, short: list[str
         writer.write(LIVEZ)
         assert await status(reader) == 200
     assert short[-1] == "/livez"
+
+
+async def test_reading_pauses_and_goes_on(
+    start: Start, stubs: Stubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than fits came while nobody took it; once somebody does, the rest is read."""
+    paused, pause = asyncio.Event(), Connection.pause_reading
+
+    def noted(self: Connection) -> None:
+        paused.set()
+        pause(self)
+
+    monkeypatch.setattr(Connection, "pause_reading", noted)
+    http, gate = await start(), Gate(stubs, "release")
+    head = f"DELETE /v2/bookings/reserve/{RESERVATION_ID} HTTP/1.1\r\nHost: h\r\n"
+    async with connected(http.port) as (reader, writer):
+        writer.write(f"{head}Content-Length: {LARGE_BYTES}\r\n\r\n".encode())
+        await gate.entered.wait()
+        writer.write(b" " * LARGE_BYTES + LIVEZ)
+        await paused.wait()
+        gate.opened.set()
+        assert [await status(reader), await status(reader)] == [500, 200]
 
 
 async def test_requests_behind_one_another_are_answered_in_order(http: Http) -> None:
