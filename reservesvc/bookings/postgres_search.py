@@ -8,8 +8,10 @@ from reservesvc.bookings.postgres_transaction import Session
 from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of
 from reservesvc.domain.booking import Booking, BookingQuery
 
-_COUNT = "SELECT count(*) FROM bookings WHERE "
-_SELECT = f"SELECT {', '.join(BOOKING_COLUMNS)} FROM bookings WHERE "  # noqa: S608 - our own names
+# True of every booking; the indexes of lists serve only those who say so.
+_FROM = "FROM bookings WHERE created_ms >= 0 AND "
+_COUNT = f"SELECT count(*) {_FROM}"
+_SELECT = f"SELECT {', '.join(BOOKING_COLUMNS)} {_FROM}"
 
 # Text is compared as it is, true and false by their names, a number as it was written; null,
 # lists and objects are equal to nothing. A key is bound, so it needs no quoting.
