@@ -51,12 +51,14 @@ _HEADER = (
     "Redis CPU ms",
     "others wait, ms",
 )
+# Complete with its timer. Of one without, as an earlier version left it, the server would work
+# the timer out beside the searches.
 _INSERT = """
     INSERT INTO bookings (
         id, reservation_id, entry_id, resource_id, graph, state, start_ms, end_ms, quantity,
-        what, place, description, customers, meta, created_ms, updated_ms, blocks
+        what, place, description, customers, meta, created_ms, updated_ms, blocks, due_ms
     ) VALUES (?1, ?2, ?3, ?4, 'instant', 'confirmed', ?5, ?5 + 3600000, 1,
-        'Haircut', 'Main street 1', 'Short', '[]', '{}', 0, 0, 1)
+        'Haircut', 'Main street 1', 'Short', '[]', '{}', 0, 0, 1, ?5 + 2 * 3600000)
 """
 _FENCE = "INSERT INTO resource_fences (resource_id, fence, longest_ms) VALUES (?, 0, 3600000)"
 
