@@ -58,29 +58,35 @@ class Keys:
         """
         if scope == "public":
             return ANYBODY
-        caller = self._seen.get(authorization or "") or self._caller(authorization)
+        header = authorization or ""
+        caller = self._seen.get(header) or self._caller(header)
         if scope not in _COVERED[caller.scope]:
             raise RefusedError(_forbidden(scope))
         return caller
 
-    def _caller(self, authorization: str | None) -> Caller:
-        """Return who sent this `Authorization` header.
+    def _caller(self, header: str) -> Caller:
+        """Return who sent this `Authorization` header, and remember it."""
+        if not self._callers:
+            return ANONYMOUS
+        secret = presented(header)
+        caller = self._owner(secret) if secret else None
+        if caller is None:
+            raise RefusedError(_UNAUTHORIZED)
+        if len(self._seen) >= SEEN_MAX:
+            self._seen.clear()
+        self._seen[header] = caller
+        return caller
+
+    def _owner(self, secret: bytes) -> Caller | None:
+        """Return whose key this is, or None for nobody we know.
 
         Compares with every key, each in constant time, so that the time taken tells nothing.
         """
-        if not self._callers:
-            return ANONYMOUS
-        secret = presented(authorization) if authorization else None
-        digest = hashlib.sha256(secret or b"").digest()
+        digest = hashlib.sha256(secret).digest()
         found = None
         for known, caller in self._callers:
             if hmac.compare_digest(known, digest):
                 found = caller
-        if not secret or not authorization or found is None:
-            raise RefusedError(_UNAUTHORIZED)
-        if len(self._seen) >= SEEN_MAX:
-            self._seen.clear()
-        self._seen[authorization] = found
         return found
 
 
