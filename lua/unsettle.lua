@@ -18,7 +18,7 @@ ARGV
   7 grace_ms       a reservation's key is to live at least this long from now on
 
 ANSWERS
-  unsettled        now_ms, fence, document ('' for a booking)
+  unsettled        now_ms, fence
   gone             tombstone: '<state> <when> [<booking id>]', or '' where there is none
   cold             resync, then call again
 ]]
@@ -32,9 +32,8 @@ local RUN, FROM, START, END, QUANTITY, NONCE, GRACE_MS =
 --@include index
 
 local ulid = string.sub(KEY_RESERVATION, -26)
-local document = redis.call('GET', KEY_RESERVATION)
 local is_reservation = FROM == 'r'
-if is_reservation and not document then
+if is_reservation and redis.call('EXISTS', KEY_RESERVATION) == 0 then
   return {'gone', redis.call('GET', KEY_ENDED) or ''}
 end
 local fence = redis.call('GET', KEY_FENCE)
@@ -56,10 +55,8 @@ redis.call('ZADD', KEY_SLOTS, START, 'u' .. place .. ':' .. NONCE)
 redis.call('ZREM', KEY_SLOTS, before)
 if not is_reservation then
   redis.call('DEL', KEY_RESERVATION) -- its reservation became a booking, whatever comes next
-  return {'unsettled', read_clock(), string.match(fence, '^%d+'), ''}
-end
--- The grace is given once: repeating a hand-off must not hold a slot for ever.
-if before == settled and redis.call('PTTL', KEY_RESERVATION) < GRACE_MS then
+elseif before == settled and redis.call('PTTL', KEY_RESERVATION) < GRACE_MS then
+  -- The grace is given once: repeating a hand-off must not hold a slot for ever.
   redis.call('PEXPIRE', KEY_RESERVATION, GRACE_MS)
 end
-return {'unsettled', read_clock(), string.match(fence, '^%d+'), document}
+return {'unsettled', read_clock(), string.match(fence, '^%d+')}

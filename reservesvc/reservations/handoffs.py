@@ -32,7 +32,7 @@ class Handoffs(Scripted):
             self._times.grace_ms,
         )
         match await self._call(self._scripts["unsettle"], self._keys_of_entry(entry), arguments):
-            case [b"unsettled", now_ms, fence, _]:
+            case [b"unsettled", now_ms, fence]:
                 return Pending(fence=int(fence), nonce=nonce, now_ms=now_ms)
             case [b"gone", tombstone]:
                 return ended(tombstone)
