@@ -53,8 +53,7 @@ async def reserve_each(
             asks[place] = (claim, capacity, _pin(idempotency, place))
     for place, outcome in (await _claim_each(stores, asks)).items():
         if isinstance(outcome, ReplayedEnded):
-            resource_id = asks[place][0].id.resource_id
-            ends[place] = await how_the_first_ended(stores, resource_id, outcome)
+            ends[place] = await _ended(stores, asks[place][0].id.resource_id, outcome)
         else:
             ends[place] = outcome
     return [ends[place] for place in range(len(wishes))]
@@ -100,10 +99,38 @@ async def _claim_each(
                 ends[place] = outcome
         if not cold:
             return ends
-        asks = cold
-        for resource_id in dict.fromkeys(ask[0].id.resource_id for ask in cold.values()):
-            await resync(stores, resource_id)
+        failed = await _resync_each(stores, [ask[0].id.resource_id for ask in cold.values()])
+        asks = {}
+        for place, ask in cold.items():
+            error = failed.get(ask[0].id.resource_id)
+            if error is None:
+                asks[place] = ask
+            else:
+                ends[place] = error
     return ends | {place: kept_cold(ask[0].id.resource_id) for place, ask in asks.items()}
+
+
+async def _resync_each(stores: Stores, resource_ids: list[str]) -> dict[str, UnavailableError]:
+    """Make the indexes warm; return why those are not that could not be.
+
+    The others' items may be reserved already: what fails here fails for its own items only.
+    """
+    failed: dict[str, UnavailableError] = {}
+    for resource_id in dict.fromkeys(resource_ids):
+        try:
+            await resync(stores, resource_id)
+        except UnavailableError as error:
+            failed[resource_id] = error
+    return failed
+
+
+async def _ended(
+    stores: Stores, resource_id: str, replayed: ReplayedEnded
+) -> Ended | UnavailableError:
+    try:
+        return await how_the_first_ended(stores, resource_id, replayed)
+    except UnavailableError as error:
+        return error
 
 
 async def _claim_all(

@@ -42,6 +42,11 @@ async def held_in(stores: Stores, rooms: Sequence[str] = ROOMS) -> int:
     return sum([(await live(stores, room, 50, 0))[1] for room in rooms])
 
 
+async def away(*_: object) -> None:
+    """Say that the booking store cannot be asked."""
+    raise UnavailableError("store", "away")
+
+
 async def test_each_item_has_its_own_end(stores: Stores) -> None:
     """Granted, taken by an earlier item, wrong, and granted elsewhere: in their places."""
     wishes = [a_wish(), a_wish(), a_wish(11, 10), a_wish(resource_id="room-2")]
@@ -102,6 +107,31 @@ async def test_a_failed_item_has_its_error(stores: Stores) -> None:
     wishes = [a_wish(hour, hour + 1) for hour in range(3)]
     ends = await reserve_each(broken, LIMITS, wishes, None)
     assert [type(end) for end in ends] == [Reserved, OutcomeUnknownError, Reserved]
+
+
+async def test_an_index_that_stays_cold_fails_its_own_items(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is away: what needs it fails, and is not told of what was granted without it."""
+    await reserve(stores, LIMITS, a_wish(20, 21), None)  # makes room-1 warm
+
+    monkeypatch.setattr(stores.bookings, "snapshot", away)
+    wishes = [a_wish(), a_wish(resource_id="room-2"), a_wish(resource_id="room-2")]
+    ends = await reserve_each(stores, LIMITS, wishes, None)
+    assert [type(end) for end in ends] == [Reserved, UnavailableError, UnavailableError]
+
+
+async def test_an_ended_item_that_nobody_can_look_up_fails_alone(
+    stores: Stores, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it became a booking only the store knows; the others were replayed."""
+    first = await reserve_each(stores, LIMITS, [a_wish(), a_wish(20, 21)], KEY)
+    assert isinstance(first[0], Reserved)
+    await redis.delete(f"reservation:{{{ROOM}}}:{first[0].reservation.id.ulid}")
+
+    monkeypatch.setattr(stores.bookings, "booking_by_reservation", away)
+    second = await reserve_each(stores, LIMITS, [a_wish(), a_wish(20, 21)], KEY)
+    assert [type(end) for end in second] == [UnavailableError, Reserved]
 
 
 async def test_a_cart_is_held_whole(stores: Stores) -> None:
