@@ -33,10 +33,10 @@ ANYBODY = Caller("anybody", "public")
 """whoever calls a public route, and whoever was not let in"""
 ANONYMOUS = Caller("anonymous", "admin")
 """everybody, where no key is configured; the server then listens on loopback only"""
-# RFC 9110 wants a challenge on a 401. Basic is accepted too but not named here: a browser
-# would ask the people in front of it for a password.
 SEEN_MAX = 1024
 """headers whose senders are remembered; then all are forgotten"""
+# RFC 9110 wants a challenge on a 401. Basic is accepted too but not named here: a browser
+# would ask the people in front of it for a password.
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="reservesvc"'}
 
 
