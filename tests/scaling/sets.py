@@ -27,8 +27,10 @@ POLL_S = 0.02
 FAST = {"repl-diskless-sync-delay": "0", "repl-ping-replica-period": "1"}
 SENTINELS = 3
 QUORUM = 2
-DOWN_AFTER_MS = 1_000
-NODE_TIMEOUT_MS = 1_500
+QUICK_MS = 1_000
+"""how long a server may keep silent before another takes over, where one is to be lost"""
+PATIENT_MS = 600_000
+"""the same at all other times: a busy machine keeps a server silent for longer than QUICK_MS"""
 PRIMARIES = 3
 
 
@@ -141,7 +143,7 @@ class SentinelSet(ReplicatedSet):
             f"port {port}\nbind 127.0.0.1\ndir {self.directory}\n"
             f"logfile {self.directory}/{port}.log\n"
             f"sentinel monitor {SERVICE} 127.0.0.1 {self.primary.port} {QUORUM}\n"
-            f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
+            f"sentinel down-after-milliseconds {SERVICE} {PATIENT_MS}\n"
             f"sentinel failover-timeout {SERVICE} 6000\n"
         )
         return subprocess.Popen(
@@ -168,11 +170,17 @@ class SentinelSet(ReplicatedSet):
             client.connection_pool.release(connection)
         return reply
 
-    def promoted(self, old: Member) -> Member:
-        """Return who has taken over from `old`, once that is so."""
-        (other,) = [member for member in self.members if member is not old]
-        until("nobody took over", lambda: other.is_primary)
-        return other
+    def lose_primary(self) -> None:
+        """Kill the primary; return once the replica has taken over."""
+        self._allow_silence(QUICK_MS)
+        self.primary.kill()
+        until("nobody took over", lambda: self.replica.is_primary)
+        self._allow_silence(PATIENT_MS)
+
+    def _allow_silence(self, ms: int) -> None:
+        for port in self.ports:
+            words = ("SET", SERVICE, "down-after-milliseconds", str(ms))
+            assert self.ask_sentinel(port, "SENTINEL", *words) == "OK"
 
 
 class ClusterSet:
@@ -187,7 +195,7 @@ class ClusterSet:
         return Member(
             cluster_enabled="yes",
             cluster_port=str(free_port()),
-            cluster_node_timeout=str(NODE_TIMEOUT_MS),
+            cluster_node_timeout=str(PATIENT_MS),
             cluster_replica_validity_factor="0",
             bind="127.0.0.1",
         )
@@ -258,6 +266,19 @@ class ClusterSet:
     def primaries(self) -> list[Member]:
         """Return the members that run and take writes."""
         return [member for member in self.running() if member.is_primary]
+
+    def lose_owner(self, slot: int) -> tuple[Member, Member]:
+        """Kill the primary that has `slot`; return it, and who has taken over once that is so."""
+        self._allow_silence(QUICK_MS)
+        old = self.owner(slot)
+        old.kill()
+        new = self.promoted(slot, old)
+        self._allow_silence(PATIENT_MS)
+        return old, new
+
+    def _allow_silence(self, ms: int) -> None:
+        for member in self.running():
+            member.ask("CONFIG", "SET", "cluster-node-timeout", ms)
 
     def promoted(self, slot: int, old: Member) -> Member:
         """Return who has taken over `slot` from `old`, once all that run know it."""

@@ -60,8 +60,7 @@ async def test_sentinels_lose_their_primary(holds: Holds) -> None:
     async with deployed(Deployment(running)) as made:
         workload = await load(made, "sentinel", servers=2)
         async with made.fault("primary killed", loses_data=True):
-            await asyncio.to_thread(running.primary.kill)
-            await asyncio.to_thread(running.promoted, running.primary)
+            await asyncio.to_thread(running.lose_primary)
         await end(made, workload, holds, slots("sentinel"))
 
 
@@ -71,8 +70,7 @@ async def test_nothing_is_lost_that_replicas_were_waited_for(holds: Holds) -> No
     async with deployed(Deployment(running, settings={"REDIS_WAIT": 1})) as made:
         workload = await load(made, "waited", servers=2)
         async with made.fault("primary killed"):
-            await asyncio.to_thread(running.primary.kill)
-            await asyncio.to_thread(running.promoted, running.primary)
+            await asyncio.to_thread(running.lose_primary)
             # Until it has a replica, the new one promises nothing, and no server is ready.
             assert await made.client.request(0, "GET", "/readyz") == 503
             await in_background(lambda: running.primary.start_as_replica(running.replica))
@@ -87,10 +85,8 @@ async def test_three_servers_on_a_cluster_of_three(holds: Holds) -> None:
         prefix = spread(running)
         workload = await load(made, prefix, servers=3)
         slot = slot_of_resource(f"{prefix}-0")
-        old = running.owner(slot)
         async with made.fault("primary killed", loses_data=True):
-            await asyncio.to_thread(old.kill)
-            new = await asyncio.to_thread(running.promoted, slot, old)
+            old, new = await asyncio.to_thread(running.lose_owner, slot)
         await worked(made)
         async with made.fault("planned failover", loses_data=True):
             await in_background(old.start)
