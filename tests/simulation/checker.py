@@ -31,7 +31,7 @@ from reservesvc.domain.reservation import ReservationId
 from reservesvc.domain.slot import Usage
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 from reservesvc.ports import Idempotency
-from tests.simulation.given import GRACE_MS, room, wish_of
+from tests.simulation.given import GRACE_MS, parts_of, room, wish_of
 from tests.simulation.history import CLIENT, FAULT, REDIS, STORE, Step
 from tests.simulation.ledger import Ledger
 from tests.simulation.plan import DAY_MS, Item
@@ -55,8 +55,8 @@ PROMISES = (
     FAIL_CLOSED,
 )
 
-CHANGES = {"reserve": Reserved, "extend": Extended, "release": Released}
-"""what each request changes in Redis; hand-offs and actions change the booking store"""
+FOR_GOOD = ("reserve", "reserve_each")
+"""requests that give back nothing they were granted, as a refused cart does"""
 
 
 class Violation(NamedTuple):
@@ -117,6 +117,8 @@ class Checker:
         self._asked: dict[int, Asked] = {}
         self._changed: set[int] = set()
         self._refused: set[int] = set()
+        self._granted: dict[int, set[tuple[str, Usage]]] = {}
+        """what each request was granted in Redis"""
         self._answers: dict[str, str] = {}
         self._acknowledged: dict[str, Booking] = {}
         self._losses = 0
@@ -195,6 +197,7 @@ class Checker:
             if idempotency and idempotency.digest in ledger.pins:
                 raise BrokenError(ONCE, "one key reserved twice")
         ledger.grant(claim, outcome.reservation)
+        self._granted.setdefault(step.number, set()).add((resource_id, wanted))
         if idempotency:
             ledger.pins[idempotency.digest] = (idempotency.fingerprint, claim.id)
 
@@ -208,8 +211,12 @@ class Checker:
         # A repeat finds its own claim; one under the id of a claim that lapsed is a new one.
         until_ms = now_ms + claim.duration_ms
         is_new = isinstance(outcome, Reserved) and outcome.reservation.expires_ms == until_ms
-        is_known = not ledger.is_over(claim.id, now_ms) or str(claim.id) in ledger.by_reservation
-        if not is_new or is_known:
+        if not is_new or not ledger.is_over(claim.id, now_ms):
+            return
+        if str(claim.id) in ledger.by_reservation:
+            # It was made for a booking that has moved already, and may have ended since: this
+            # found the booking's entry, or is in the way until that is noticed.
+            ledger.suspect(claim, outcome.reservation)
             return
         if not ledger.fits(resource_id, wanted, ledger.booked(resource_id, own)):
             raise BrokenError(NO_FALSE_GRANTS, "a booked slot was granted to a booking")
@@ -386,6 +393,9 @@ class Checker:
         name, *arguments = step.arguments
         if isinstance(step.outcome, Exception):
             self._hears_error(step, step.outcome)
+            if name in FOR_GOOD:
+                for part in parts_of(arguments[0]):
+                    self._check_refused(step, part, step.outcome)
         elif asked:
             _ANSWERS[name](self, step, asked, *arguments)
 
@@ -543,6 +553,21 @@ class Checker:
         ):
             raise BrokenError(NO_FALSE_GRANTS, "a live reservation was called ended")
 
+    def _hears_each(self, step: Step, asked: Asked, item: Item, key: Any) -> None:
+        for part, end in zip(parts_of(item), step.outcome, strict=True):
+            if isinstance(end, Exception):
+                self._check_refused(step, part, end)
+        self._hears_batch(step, asked, item, key)
+
+    def _check_refused(self, step: Step, item: Item, error: Exception) -> None:
+        """Check that nothing was granted to whom an error said that nothing was changed."""
+        if isinstance(error, OutcomeUnknownError | DeadlineError):
+            return
+        if self._run.plan.is_calm:
+            raise BrokenError(FAIL_CLOSED, f"nothing is wrong, and an item got {error!r}")
+        if (room(item.resource), _wanted(item)) in self._granted.get(step.number, ()):
+            raise BrokenError(FAIL_CLOSED, "what was granted was refused for certain")
+
     def _hears_batch(self, step: Step, asked: Asked, _: Item, __: Any) -> None:
         if asked.losses == self._losses and self._is_exact:
             for reservation_id in reservations_in(step.outcome):
@@ -598,7 +623,7 @@ _ANSWERS: dict[str, Callable[..., None]] = {
     "read": Checker._hears_of_reservation,
     "live": Checker._hears_live,
     "tidy": Checker._hears_tidy,
-    "reserve_each": Checker._hears_batch,
+    "reserve_each": Checker._hears_each,
     "reserve_all": Checker._hears_batch,
 }
 

@@ -6,7 +6,7 @@ from reservesvc.domain.project import Resource
 from reservesvc.domain.wish import Limits, Wish
 from reservesvc.ports import Idempotency
 from reservesvc.reservations.store import Times
-from tests.simulation.plan import DAY_MS, HOUR_MS, Item
+from tests.simulation.plan import DAY_MS, HOUR_MS, HOURS, Item
 
 GRACE_MS = 2_500
 LIMITS = Limits(grace_ms=GRACE_MS, duration_s_max=60)
@@ -67,13 +67,18 @@ def room(number: int) -> str:
     return f"room-{number}"
 
 
-def wish_of(item: Item, hour: int | None = None) -> Wish:
-    """Return the request that the item is; for another hour where one is given."""
-    first = item.hour if hour is None else hour
+def parts_of(item: Item) -> list[Item]:
+    """Return the items of a batch: its own slot, and another hour, maybe of another resource."""
+    hour = (item.hour + item.hours) % (HOURS + 1 - item.hours)
+    return [item, item._replace(resource=item.other, hour=hour, quantity=1)]
+
+
+def wish_of(item: Item) -> Wish:
+    """Return the request that the item is."""
     return Wish(
         resource_id=room(item.resource),
-        start_ms=DAY_MS + first * HOUR_MS,
-        end_ms=DAY_MS + (first + item.hours) * HOUR_MS,
+        start_ms=DAY_MS + item.hour * HOUR_MS,
+        end_ms=DAY_MS + (item.hour + item.hours) * HOUR_MS,
         duration_s=item.duration_s,
         quantity=item.quantity,
         what="",

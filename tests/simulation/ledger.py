@@ -60,6 +60,11 @@ class Ledger:
             claim.id.resource_id, usage, reservation.now_ms, until_ms, until_ms, instead=instead
         )
 
+    def suspect(self, claim: Claim, reservation: Reservation) -> None:
+        """Note a reservation that may be in the way, and assures nobody of anything."""
+        self.grant(claim, reservation)
+        self.held[claim.id].until_ms = reservation.now_ms
+
     def end(self, reservation_id: ReservationId) -> None:
         """Note that a reservation holds nothing any more."""
         self.held.pop(reservation_id, None)

@@ -74,6 +74,8 @@ class Item(NamedTuple):
     kind: str
     server: int
     resource: int
+    other: int
+    """the resource of a batch's second item"""
     hour: int
     hours: int
     quantity: int
@@ -189,6 +191,7 @@ class Planner:
             kind=kind,
             server=int(lots.random() * SERVERS),
             resource=resource,
+            other=(resource + number) % len(self._capacities),
             hour=hour,
             hours=hours,
             quantity=1 + int(lots.random() * self._capacities[resource]),
@@ -222,6 +225,7 @@ class Planner:
         """Return the earlier request at the item's time; now and then with another body."""
         return item._replace(
             resource=earlier.resource,
+            other=earlier.other,
             hour=earlier.hour,
             hours=earlier.hours,
             quantity=earlier.quantity,
@@ -240,6 +244,7 @@ def question(plan: Plan, resource: int, hour: int) -> Item:
         kind="reserve",
         server=0,
         resource=resource,
+        other=resource,
         hour=hour,
         hours=1,
         quantity=1,

@@ -28,8 +28,8 @@ from reservesvc.flow.reschedule import reschedule
 from reservesvc.flow.reserve import reserve
 from reservesvc.flow.tidy import tidy
 from reservesvc.ports import Stores
-from tests.simulation.given import LIMITS, key_of, room, wish_of
-from tests.simulation.plan import HOURS, Item
+from tests.simulation.given import LIMITS, key_of, parts_of, room, wish_of
+from tests.simulation.plan import Item
 
 T = TypeVar("T")
 ON_TENTATIVE = ("confirm", "decline")
@@ -179,12 +179,12 @@ def _book(stores: Stores, item: Item) -> Request:
 
 
 def _reserve_each(stores: Stores, item: Item) -> Request:
-    key, wishes = key_of(item), _wishes(item)
+    key, wishes = key_of(item), [wish_of(part) for part in parts_of(item)]
     return Request("reserve_each", (item, key), lambda: reserve_each(stores, LIMITS, wishes, key))
 
 
 def _reserve_all(stores: Stores, item: Item) -> Request:
-    key, wishes = key_of(item), _wishes(item)
+    key, wishes = key_of(item), [wish_of(part) for part in parts_of(item)]
     return Request("reserve_all", (item, key), lambda: reserve_all(stores, LIMITS, wishes, key))
 
 
@@ -211,11 +211,6 @@ def _delete(stores: Stores, booking: str, _: Item) -> Request:
 def _act(stores: Stores, booking: str, item: Item) -> Request:
     action = partial(act, stores, booking, item.kind, limits=LIMITS)
     return Request(item.kind, (booking,), action)
-
-
-def _wishes(item: Item) -> list[Wish]:
-    """Return the wishes of a batch: the item's own hour and the one after it."""
-    return [wish_of(item), wish_of(item, (item.hour + item.hours) % (HOURS + 1 - item.hours))]
 
 
 _ON_SLOTS: dict[str, Callable[[Stores, Item], Request]] = {
