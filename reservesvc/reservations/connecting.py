@@ -7,31 +7,23 @@ socket is the link's.
 import asyncio
 from typing import Any, cast
 
-from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection, parse_url
-from redis.asyncio.sentinel import (
-    Sentinel,
-    SentinelConnectionPool,
-    SentinelManagedConnection,
-    SentinelManagedSSLConnection,
-)
+from redis.asyncio.connection import Connection, ConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from reservesvc.errors import UnavailableError
-from reservesvc.redis_url import RedisUrl, parse
+from reservesvc.redis_url import parse
 from reservesvc.reservations.info import run_of
 from reservesvc.reservations.redis_errors import REDIS, connect_reason
-
-SENTINELS_PER_DEADLINE = 4
-"""how many Sentinels that keep silent can be asked within the deadline"""
+from reservesvc.reservations.sentinels import sentinel_pool
 
 
 def pool_of(url: str, deadline_s: float) -> ConnectionPool:
     """Return what makes connections to `url`; each step of connecting has `deadline_s`."""
     parsed = parse(url)
     if parsed.kind == "sentinel":
-        return _sentinel_pool(parsed, deadline_s)
+        return sentinel_pool(parsed, _terms(deadline_s), deadline_s)
     return ConnectionPool.from_url(url, **_terms(deadline_s))
 
 
@@ -84,19 +76,3 @@ def _terms(deadline_s: float) -> dict[str, Any]:
         "socket_connect_timeout": deadline_s,
         "socket_timeout": deadline_s,
     }
-
-
-def _sentinel_pool(url: RedisUrl, deadline_s: float) -> SentinelConnectionPool:
-    """Return what asks the Sentinels at every connection it makes."""
-    options: dict[str, Any] = dict(parse_url(url.node(*url.hosts[0])))
-    is_tls = options.pop("connection_class", Connection) is SSLConnection
-    del options["host"], options["port"]
-    tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
-    terms = _terms(deadline_s / SENTINELS_PER_DEADLINE)
-    asked = Sentinel(  # type: ignore[no-untyped-call]  # redis-py
-        url.hosts, sentinel_kwargs={**terms, **url.sentinel_login, **tls, "ssl": is_tls}
-    )
-    kind = SentinelManagedSSLConnection if is_tls else SentinelManagedConnection
-    return SentinelConnectionPool(  # type: ignore[no-untyped-call]  # redis-py
-        url.service, asked, connection_class=kind, **options, **_terms(deadline_s)
-    )

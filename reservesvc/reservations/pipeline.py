@@ -25,6 +25,10 @@ from reservesvc.reservations.link import Link, is_forgotten
 from reservesvc.reservations.packed import Argument, Packed, array, bulk, pack
 from reservesvc.reservations.replicated_link import ReplicatedLink, Replication
 from reservesvc.reservations.scripts import Script
+from reservesvc.reservations.sentinels import primary_named_by
+
+FOLLOW_S = 1.0
+"""how often Sentinels are asked whether the primary is still the one that is called"""
 
 
 class Pipeline:
@@ -58,6 +62,7 @@ class Pipeline:
         self._name = name
         self._link: Link | None = None
         self._connecting: asyncio.Task[Link] | None = None
+        self._following: asyncio.Task[None] | None = None
         self._is_retired = False
 
     @property
@@ -186,13 +191,25 @@ class Pipeline:
         if not task.cancelled() and task.exception() is None:
             self._link = task.result()
             self._link.on_lost = self._lost
+            if isinstance(self._pool, SentinelConnectionPool):
+                self._following = asyncio.create_task(self._follow(self._link, self._pool))
             if self._link.is_lost:
                 self._lost()
             if self._is_retired:
                 self.retire()
 
+    async def _follow(self, link: Link, pool: SentinelConnectionPool) -> None:
+        """Leave a server that was replaced, which it may not know itself for long."""
+        place: str | None = link.place
+        while place in (link.place, None):
+            await asyncio.sleep(FOLLOW_S)
+            place = await primary_named_by(pool)
+        link.retire()
+
     def _lost(self) -> None:
         self._link = None
+        if self._following:
+            self._following.cancel()
 
 
 async def _sent(link: Link, script: Script, commands: list[bytes]) -> list[Any]:

@@ -78,6 +78,11 @@ class Member(RedisServer):
             return str(found.get(field, ""))
 
     @property
+    def place(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
     def is_primary(self) -> bool:
         """Whether it takes writes."""
         return self.info("role") == "master"

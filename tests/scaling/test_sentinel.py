@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from reservesvc.errors import UnavailableError
 from reservesvc.reservations import health
+from reservesvc.reservations.connecting import pool_of
 from reservesvc.reservations.pipeline import Pipeline
+from reservesvc.reservations.sentinels import primary_named_by
 from tests.scaling.conftest import DEADLINE_S
 from tests.scaling.scripts import COUNT, count
-from tests.scaling.sets import SentinelSet
+from tests.scaling.sets import POLL_S, SERVICE, SentinelSet
 
 LOGIN = "app:s3cret@"
 OPTIONS = "?db=2&sentinel_username=asker&sentinel_password=s3cret"
@@ -74,3 +78,64 @@ async def test_a_wrong_name_is_told_without_the_password(
     assert "s3cret" not in str(caught.value)
     assert "wr0ng" not in str(caught.value)
     await pipeline.close()
+
+
+async def test_a_primary_that_was_replaced_is_left_before_it_is_told() -> None:
+    """Until Sentinels make it a replica, some ten seconds later, it takes writes for nothing."""
+    with SentinelSet() as running:
+        pipeline = Pipeline(running.url, DEADLINE_S)
+        await pipeline.call_packed(COUNT, count("room-1"))
+        assert pipeline.name == running.primary.place
+        assert running.ask_sentinel(running.ports[-1], "SENTINEL", "FAILOVER", SERVICE) == "OK"
+        while pipeline.name != running.replica.place:
+            await asyncio.sleep(POLL_S)
+            await pipeline.call_packed(COUNT, count("room-1"))
+        assert running.primary.is_primary, "it stayed until the old one was told"
+        await pipeline.close()
+
+
+class Told:
+    """A Sentinel that says where the primary is, or fails."""
+
+    def __init__(self, epoch: int, port: int, flags: str = "master") -> None:
+        self._state = {"ip": "10.0.0.1", "port": port, "config-epoch": epoch}
+        self._is_healthy = {
+            "is_master": "master" in flags,
+            "is_sdown": "s_down" in flags,
+            "is_odown": False,
+            "num-other-sentinels": 2,
+        }
+
+    async def sentinel_masters(self) -> dict[str, dict[str, object]]:
+        """Answer as redis-py does."""
+        if not self._state["port"]:
+            message = "gone"
+            raise RedisConnectionError(message)
+        return {SERVICE: {**self._state, **self._is_healthy}}
+
+
+GONE = Told(9, 0)
+
+
+@pytest.mark.parametrize(
+    ("sentinels", "place"),
+    [
+        ([Told(3, 1)], "10.0.0.1:1"),
+        ([Told(2, 1), Told(3, 2), Told(1, 3)], "10.0.0.1:2"),
+        ([GONE, Told(1, 3), GONE], "10.0.0.1:3"),
+        ([Told(2, 1), Told(3, 2, "master,s_down")], None),
+        ([GONE], None),
+    ],
+    ids=["one", "the newest word counts", "who answers counts", "not a sick one", "nobody knows"],
+)
+async def test_the_newest_word_of_all_sentinels_counts(
+    sentinels: list[Told], place: str | None
+) -> None:
+    """A Sentinel that was cut off leads nobody back; who knows best is asked first next time."""
+    pool = pool_of(f"redis+sentinel://10.0.0.9/{SERVICE}", DEADLINE_S)
+    assert isinstance(pool, SentinelConnectionPool)
+    pool.sentinel_manager.sentinels = list(sentinels)
+    assert await primary_named_by(pool) == place
+    if place is not None:
+        first = await pool.sentinel_manager.discover_master(SERVICE)
+        assert "{}:{}".format(*first) == place
