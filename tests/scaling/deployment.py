@@ -51,11 +51,9 @@ class Deployment(Cluster):
         self._set.__enter__()
 
     def redis_client(self) -> Redis:
-        """Return a client of the set, whichever of its servers take writes now."""
+        """Return a client of the set, whichever of its servers is the primary now."""
         if isinstance(self._set, ReplicatedSet):
-            running = [member for member in self._set.members if member.is_running]
-            (primary,) = [member for member in running if member.is_primary]
-            return Redis(port=primary.port, decode_responses=True, protocol=2)
+            return Redis(port=self._set.current().port, decode_responses=True, protocol=2)
         port = next(self._set.running()).port
         # It has the same methods, as far as a trial needs any.
         return cast("Redis", RedisCluster("127.0.0.1", port, decode_responses=True, protocol=2))

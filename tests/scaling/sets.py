@@ -87,6 +87,12 @@ class Member(RedisServer):
         """Whether it takes writes."""
         return self.info("role") == "master"
 
+    def is_called(self) -> bool:
+        """Tell whether a client is connected, besides the one that asks."""
+        clients: str = self.ask("CLIENT", "LIST")
+        ours = [line for line in clients.splitlines() if "lib-name=redis-py" in line]
+        return any("cmd=client|list" not in line for line in ours)
+
     def has_synced(self) -> bool:
         """Tell whether it is a replica that has what its primary has."""
         return self.info("master_link_status") == "up"
@@ -105,6 +111,12 @@ class ReplicatedSet:
     def url(self) -> str:
         """The primary."""
         return f"redis://127.0.0.1:{self.primary.port}"
+
+    def current(self) -> Member:
+        """Return who is the primary now."""
+        running = [member for member in self.members if member.is_running]
+        (primary,) = [member for member in running if member.is_primary]
+        return primary
 
     def __enter__(self) -> Self:
         """Start both."""
@@ -181,6 +193,30 @@ class SentinelSet(ReplicatedSet):
         self.primary.kill()
         until("nobody took over", lambda: self.replica.is_primary)
         self._allow_silence(PATIENT_MS)
+
+    def replace_primary(self, new: Member) -> None:
+        """Let `new`, a replica, take over as an operator does; return once no server calls the old.
+
+        The old primary takes writes for some ten seconds more.
+        """
+        old = self.current()
+        until("no Sentinel lets it take over", self._begins_failover)
+        until("nobody took over", lambda: new.is_primary)
+        until("the Sentinels do not agree", lambda: self._named() == {str(new.port)})
+        until("a server calls the old primary", lambda: not old.is_called())
+
+    def _begins_failover(self) -> bool:
+        reply: str = self.ask_sentinel(self.ports[0], "SENTINEL", "FAILOVER", SERVICE)
+        return reply == "OK"
+
+    def current(self) -> Member:
+        """Return whom all Sentinels name."""
+        (port,) = self._named()
+        return next(member for member in self.members if member.port == int(port))
+
+    def _named(self) -> set[str]:
+        """Return the ports of those that any Sentinel names."""
+        return {self.state(port)["port"] for port in self.ports}
 
     def _allow_silence(self, ms: int) -> None:
         for port in self.ports:

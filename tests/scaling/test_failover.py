@@ -55,12 +55,20 @@ async def end(made: Trial, workload: Workload, holds: Holds, choice: list[Slot])
 
 
 async def test_sentinels_lose_their_primary(holds: Holds) -> None:
-    """Whoever takes over decides nothing by an index that may lack the last writes."""
+    """Whoever takes over decides nothing by an index that may lack the last writes.
+
+    One is killed, and one replaced as planned: there are two primaries for a while, and some
+    servers call the one while others call the other.
+    """
     running = SentinelSet()
     async with deployed(Deployment(running)) as made:
         workload = await load(made, "sentinel", servers=2)
         async with made.fault("primary killed", loses_data=True):
             await asyncio.to_thread(running.lose_primary)
+        await worked(made)
+        async with made.fault("planned failover", loses_data=True):
+            await in_background(lambda: running.primary.start_as_replica(running.replica))
+            await asyncio.to_thread(running.replace_primary, running.primary)
         await end(made, workload, holds, slots("sentinel"))
 
 
