@@ -130,9 +130,17 @@ while walking do
   page_size = 256
 end
 
--- peak: the most units that entries of `list` use at any one instant of the slot.
-local function peak(list)
-  local throughout, changes, instants = 0, {}, {}
+-- is_full: whether entries of `list` leave too few units at any one instant of the slot.
+local function is_full(list)
+  local throughout, first, last, changes, instants = 0, 0, 0, {}, {}
+  for _, entry in ipairs(list) do
+    first = entry.from <= start_ms and first + entry.quantity or first
+    last = entry.to >= end_ms and last + entry.quantity or last
+  end
+  -- The slot's first and last instant are but sums, and mostly decide.
+  if math.max(first, last) + quantity > capacity then
+    return true
+  end
   local function change(instant, units)
     if not changes[instant] then
       changes[instant] = 0
@@ -154,7 +162,7 @@ local function peak(list)
     units = units + changes[instant] -- ends and starts of one instant: intervals are half-open
     most = math.max(most, units)
   end
-  return throughout + most
+  return throughout + most + quantity > capacity
 end
 
 -- all_live: whether every key of the reservations among list[from..to] is there.
@@ -168,7 +176,7 @@ local function all_live(list, from, to)
   return #keys == 0 or redis.call('EXISTS', unpack(keys)) == #keys
 end
 
-if in_use + quantity > capacity and peak(way) + quantity > capacity then
+if in_use + quantity > capacity and is_full(way) then
   local live, booked, earliest_ms = {}, {}, nil
   local looked_until, sure = 0, false
   for i, entry in ipairs(way) do
@@ -198,9 +206,9 @@ if in_use + quantity > capacity and peak(way) + quantity > capacity then
       end
     end
   end
-  if #live == #way or peak(live) + quantity > capacity then
+  if #live == #way or is_full(live) then
     drop(KEY_SLOTS, dead)
-    if #booked > 0 and peak(booked) + quantity > capacity then
+    if #booked > 0 and is_full(booked) then
       return {'taken', 'booked', -1}
     end
     -- Redis keeps a key through its last millisecond; the slot is free in the next.

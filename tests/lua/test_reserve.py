@@ -12,7 +12,7 @@ from reservesvc.domain.reservation import Claim
 from reservesvc.domain.slot import Usage, peak
 from reservesvc.ports import Idempotency, Snapshot, SnapshotBooking
 from reservesvc.reservations.store import SWEEP, RedisReservations
-from tests.builders import IDS, ROOM, YEARS_AGO, a_booking, a_claim, at
+from tests.builders import HOUR_MS, IDS, ROOM, YEARS_AGO, a_booking, a_claim, at
 from tests.lua.conftest import install
 
 KEY = Idempotency(digest="d1", fingerprint="f1")
@@ -135,6 +135,17 @@ async def test_capacity_counts_what_overlaps_at_one_instant(warm: RedisReservati
     await held(warm, a_claim(11, 12), capacity=2)
     await held(warm, a_claim(10, 12), capacity=2)
     assert isinstance(await warm.reserve(a_claim(10.5, 11.5), 2, None), Taken)
+
+
+@pytest.mark.parametrize("change", [10 + 1 / HOUR_MS, 12 - 1 / HOUR_MS], ids=["first", "last"])
+async def test_what_changes_a_millisecond_within_the_slot_leaves_room(
+    warm: RedisReservations, change: float
+) -> None:
+    """Two units: of 9 until then and from then to 13, only one is in use at any instant."""
+    await held(warm, a_claim(9, change), capacity=2)
+    await held(warm, a_claim(change, 13), capacity=2)
+    await held(warm, a_claim(10, 12), capacity=2)
+    assert isinstance(await warm.reserve(a_claim(10, 12), 2, None), Taken)
 
 
 async def test_quantity_counts_units(warm: RedisReservations) -> None:
