@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from random import sample
 from types import MappingProxyType
 from typing import Self
 
@@ -19,6 +20,9 @@ from reservesvc.embedded_server import environment, find_server, leashed, option
 
 _START_S = 10.0
 _POLL_S = 0.002
+_PORTS = iter(sample(range(20_000, 32_000), 12_000))
+"""none that the system gives to outgoing connections (Linux: from 32,768 on): one of those can be
+taken before its server listens there, or between its end and its next start"""
 
 
 class RedisServer:
@@ -131,8 +135,13 @@ def server_binary() -> str:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a TCP port of 127.0.0.1 that nothing uses, and that nobody was given before."""
+    for port in _PORTS:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    message = "all ports are given away"
+    raise AssertionError(message)
