@@ -103,12 +103,13 @@ class ServerProcess:
         """
         for _ in range(round(START_S / POLL_S)):
             assert self.is_running, f"it ended: {self.log.read_text()}"
-            if await asyncio.to_thread(self._is_live):
+            if await asyncio.to_thread(self.is_live):
                 return
             await asyncio.sleep(POLL_S)
         raise AssertionError(self.log.read_text())
 
-    def _is_live(self) -> bool:
+    def is_live(self) -> bool:
+        """Tell whether it answers on a new connection."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=1)
         try:
             connection.request("GET", "/livez")

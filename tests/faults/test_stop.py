@@ -5,7 +5,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,36 +18,54 @@ from tests.faults.process import ServerProcess, in_background
 from tests.faults.trial import Trial, slot_of, trial
 
 IN_FLIGHT = 30
-SLOW_S = 0.3
 WITHIN_S = 10.0
+PATIENT_MS = 20_000
+"""requests are kept waiting for as long as the test needs"""
 
 
 async def test_sigterm_under_load(holds: Holds) -> None:
     """Requests in flight are finished and answered well, and the exit status is 0."""
-    async with trial() as made:
+    async with trial(deadline_ms=PATIENT_MS, grace_ms=2 * PATIENT_MS) as made:
         choice = [slot_of(f"room-{number}") for number in range(IN_FLIGHT)]
         for slot in choice:  # warm indexes, and settings that were read
             await made.client.release(await made.client.reserve(slot, 1))
-        made.cluster.proxies[0].delay(SLOW_S)
         await _stop_with_requests_in_flight(made, choice)
-        made.cluster.proxies[0].heal()
         await made.cluster.restart(made.cluster.servers[0])
         await holds(made, choice)
 
 
 async def _stop_with_requests_in_flight(made: Trial, choice: list[Slot]) -> None:
-    server = made.cluster.servers[0]
+    server, line = made.cluster.servers[0], made.cluster.proxies[0]
+    line.stall()
     # Each on a line of its own, as it is when they come from many clients.
     requests = [asyncio.create_task(made.client.reserve(slot, 60)) for slot in choice]
-    await asyncio.sleep(SLOW_S / 3)
-    assert not any(request.done() for request in requests)
+    await _until("Redis has heard of all", lambda: _reserved(made, len(choice)))
     window = made.begin("stopped", freezes=True)
     server.terminate()
+    await _until("it takes no more", lambda: _is_closed(server))
+    assert not any(request.done() for request in requests)
+    line.heal()
     answers = await asyncio.gather(*requests)
     assert await server.ended() == 0
     assert [op.status for op in answers] == [201] * len(choice)
     assert await made.client.request(0, "GET", "/livez") == 0
     made.end(window)
+
+
+async def _until(what: str, holds: Callable[[], Awaitable[bool]]) -> None:
+    until_s = time.monotonic() + WITHIN_S
+    while not await holds():
+        assert time.monotonic() < until_s, what
+        await asyncio.sleep(0.01)
+
+
+async def _reserved(made: Trial, number: int) -> bool:
+    async with made.cluster.redis_client() as redis:
+        return len([key async for key in redis.scan_iter("reservation:*")]) == number
+
+
+async def _is_closed(server: ServerProcess) -> bool:
+    return not await asyncio.to_thread(server.is_live)
 
 
 @pytest.fixture
@@ -83,10 +101,10 @@ async def test_the_embedded_redis_goes_with_its_parent(data_dir: Path, how: str)
 
 
 async def _is_gone(data_dir: Path) -> None:
-    until_s = time.monotonic() + WITHIN_S
-    while _answers(data_dir):
-        assert time.monotonic() < until_s, "the embedded Redis outlived its parent"
-        await asyncio.sleep(0.01)
+    async def holds() -> bool:
+        return not _answers(data_dir)
+
+    await _until("the embedded Redis ends with its parent", holds)
 
 
 def _answers(data_dir: Path) -> bool:
