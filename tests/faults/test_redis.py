@@ -36,7 +36,7 @@ async def blocked(cluster: Cluster) -> AsyncIterator[None]:
     Redis takes no command before the script has run for its busy-reply-threshold, five seconds.
     """
     async with cluster.redis_client() as redis, cluster.redis_client() as other:
-        await other.ping()  # connected before
+        await asyncio.gather(redis.ping(), other.ping())  # connected before
         blocking = asyncio.ensure_future(redis.eval("while true do end", 0))
         await asyncio.sleep(0.1)
         yield
