@@ -132,7 +132,7 @@ end
 
 -- is_full: whether entries of `list` leave too few units at any one instant of the slot.
 local function is_full(list)
-  local throughout, first, last, changes, instants = 0, 0, 0, {}, {}
+  local first, last = 0, 0
   for _, entry in ipairs(list) do
     first = entry.from <= start_ms and first + entry.quantity or first
     last = entry.to >= end_ms and last + entry.quantity or last
@@ -141,6 +141,7 @@ local function is_full(list)
   if math.max(first, last) + quantity > capacity then
     return true
   end
+  local throughout, changes, instants = 0, {}, {}
   local function change(instant, units)
     if not changes[instant] then
       changes[instant] = 0

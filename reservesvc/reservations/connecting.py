@@ -18,12 +18,17 @@ from reservesvc.reservations.info import run_of
 from reservesvc.reservations.redis_errors import REDIS, connect_reason
 from reservesvc.reservations.sentinels import sentinel_pool
 
+SENTINELS_PER_DEADLINE = 4
+"""how many Sentinels that keep silent can be asked within the deadline"""
+
 
 def pool_of(url: str, deadline_s: float) -> ConnectionPool:
     """Return what makes connections to `url`; each step of connecting has `deadline_s`."""
     parsed = parse(url)
     if parsed.kind == "sentinel":
-        return sentinel_pool(parsed, _terms(deadline_s), deadline_s)
+        return sentinel_pool(
+            parsed, _terms(deadline_s), _terms(deadline_s / SENTINELS_PER_DEADLINE)
+        )
     return ConnectionPool.from_url(url, **_terms(deadline_s))
 
 

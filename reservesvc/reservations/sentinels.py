@@ -17,29 +17,24 @@ from redis.asyncio.sentinel import (
 
 from reservesvc.redis_url import RedisUrl
 
-SENTINELS_PER_DEADLINE = 4
-"""how many Sentinels that keep silent can be asked within the deadline"""
-
 
 def sentinel_pool(
-    url: RedisUrl, terms: dict[str, Any], deadline_s: float
+    url: RedisUrl, terms: dict[str, Any], asking: dict[str, Any]
 ) -> SentinelConnectionPool:
     """Return what asks the Sentinels at every connection it makes.
 
     Args:
         url: of the Sentinels.
-        terms: options of every connection.
-        deadline_s: how long making one may take.
+        terms: options of every connection to Redis.
+        asking: options of every connection to a Sentinel.
 
     """
     options: dict[str, Any] = dict(parse_url(url.node(*url.hosts[0])))
     is_tls = options.pop("connection_class", Connection) is SSLConnection
     del options["host"], options["port"]
     tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
-    each_s = deadline_s / SENTINELS_PER_DEADLINE
-    short = {"socket_connect_timeout": each_s, "socket_timeout": each_s}
     asked = Sentinel(  # type: ignore[no-untyped-call]  # redis-py
-        url.hosts, sentinel_kwargs={**terms, **short, **url.sentinel_login, **tls, "ssl": is_tls}
+        url.hosts, sentinel_kwargs={**asking, **url.sentinel_login, **tls, "ssl": is_tls}
     )
     kind = SentinelManagedSSLConnection if is_tls else SentinelManagedConnection
     return SentinelConnectionPool(  # type: ignore[no-untyped-call]  # redis-py

@@ -89,7 +89,7 @@ async def test_the_embedded_redis_goes_with_its_parent(data_dir: Path, how: str)
         assert _answers(data_dir)
         getattr(server, how)()
         assert await server.ended() == (0 if how == "terminate" else -9)
-        await _is_gone(data_dir)
+        await _until("the embedded Redis ends with its parent", lambda: _is_gone(data_dir))
         await in_background(server.start)
         await server.started()
         assert await client.request(0, "GET", f"/v2/bookings/{booked.booking_id}") == 200
@@ -100,11 +100,8 @@ async def test_the_embedded_redis_goes_with_its_parent(data_dir: Path, how: str)
         server.close()
 
 
-async def _is_gone(data_dir: Path) -> None:
-    async def holds() -> bool:
-        return not _answers(data_dir)
-
-    await _until("the embedded Redis ends with its parent", holds)
+async def _is_gone(data_dir: Path) -> bool:
+    return not _answers(data_dir)
 
 
 def _answers(data_dir: Path) -> bool:

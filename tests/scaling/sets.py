@@ -110,7 +110,7 @@ class ReplicatedSet:
     @property
     def url(self) -> str:
         """The primary."""
-        return f"redis://127.0.0.1:{self.primary.port}"
+        return f"redis://{self.primary.place}"
 
     def current(self) -> Member:
         """Return who is the primary now."""
@@ -244,7 +244,7 @@ class ClusterSet:
     @property
     def url(self) -> str:
         """Some of its nodes."""
-        places = ",".join(f"127.0.0.1:{member.port}" for member in self.members[:2])
+        places = ",".join(member.place for member in self.members[:2])
         return f"redis+cluster://{places}"
 
     def __enter__(self) -> Self:

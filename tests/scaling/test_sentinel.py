@@ -9,6 +9,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from reservesvc.errors import UnavailableError
 from reservesvc.reservations import health
+from reservesvc.reservations import pipeline as pipeline_module
 from reservesvc.reservations.connecting import pool_of
 from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.sentinels import primary_named_by
@@ -92,6 +93,26 @@ async def test_a_primary_that_was_replaced_is_left_before_it_is_told() -> None:
             await pipeline.call_packed(COUNT, count("room-1"))
         assert running.primary.is_primary, "it stayed until the old one was told"
         await pipeline.close()
+
+
+async def test_a_primary_is_kept_while_no_sentinel_answers(
+    sentinels: SentinelSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who names no other primary is no reason to leave the one that answers."""
+    asked = asyncio.Semaphore(0)
+
+    async def unknown(_: SentinelConnectionPool) -> None:
+        asked.release()
+
+    monkeypatch.setattr(pipeline_module, "FOLLOW_S", 0)
+    monkeypatch.setattr(pipeline_module, "primary_named_by", unknown)
+    pipeline = Pipeline(sentinels.url.replace("://", f"://{LOGIN}") + OPTIONS, DEADLINE_S)
+    connection = await pipeline.command("CLIENT", "ID")
+    async with asyncio.timeout(DEADLINE_S):
+        for _ in range(3):
+            await asked.acquire()
+    assert await pipeline.command("CLIENT", "ID") == connection
+    await pipeline.close()
 
 
 class Told:

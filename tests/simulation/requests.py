@@ -179,12 +179,12 @@ def _book(stores: Stores, item: Item) -> Request:
 
 
 def _reserve_each(stores: Stores, item: Item) -> Request:
-    key, wishes = key_of(item), [wish_of(part) for part in parts_of(item)]
+    key, wishes = key_of(item), _wishes(item)
     return Request("reserve_each", (item, key), lambda: reserve_each(stores, LIMITS, wishes, key))
 
 
 def _reserve_all(stores: Stores, item: Item) -> Request:
-    key, wishes = key_of(item), [wish_of(part) for part in parts_of(item)]
+    key, wishes = key_of(item), _wishes(item)
     return Request("reserve_all", (item, key), lambda: reserve_all(stores, LIMITS, wishes, key))
 
 
@@ -211,6 +211,10 @@ def _delete(stores: Stores, booking: str, _: Item) -> Request:
 def _act(stores: Stores, booking: str, item: Item) -> Request:
     action = partial(act, stores, booking, item.kind, limits=LIMITS)
     return Request(item.kind, (booking,), action)
+
+
+def _wishes(item: Item) -> list[Wish]:
+    return [wish_of(part) for part in parts_of(item)]
 
 
 _ON_SLOTS: dict[str, Callable[[Stores, Item], Request]] = {
