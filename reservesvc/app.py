@@ -26,6 +26,7 @@ from reservesvc.bookings.postgres_database import Patience
 from reservesvc.bookings.settings import CachedSettings
 from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.config import Config
+from reservesvc.counts import Counts, SharedCounts, memory_files
 from reservesvc.domain.wish import Limits
 from reservesvc.embedded import EmbeddedRedis
 from reservesvc.ids import RandomIds
@@ -47,8 +48,12 @@ GARBAGE_MAX = 50_000
 """new objects between two looks of the garbage collector; 700 is Python's own number"""
 
 
-async def serve(config: Config) -> None:
+async def serve(config: Config, counts: Counts | None = None) -> None:
     """Run the service until SIGTERM or SIGINT, then finish what is in flight.
+
+    Args:
+        config: what it was told.
+        counts: where a worker counts for its metrics; None for a process that is not one.
 
     Raises:
         ReservesvcError: it cannot start; the message says why.
@@ -63,7 +68,7 @@ async def serve(config: Config) -> None:
         if config.workers > 1:
             url = await stack.enter_async_context(_workers(config, embedded))
         else:
-            application = await stack.enter_async_context(application_of(config, embedded))
+            application = await stack.enter_async_context(application_of(config, embedded, counts))
             url = await stack.enter_async_context(_listening(config, application))
         if config.socket_fd is None:  # else whoever gave us the socket says what there is to say
             _announce(config, embedded, url)
@@ -75,16 +80,17 @@ async def serve(config: Config) -> None:
 
 @contextlib.asynccontextmanager
 async def application_of(
-    config: Config, embedded: EmbeddedRedis | None = None
+    config: Config, embedded: EmbeddedRedis | None = None, counts: Counts | None = None
 ) -> AsyncIterator[Handler]:
     """Open the stores and yield the application over them.
 
     Args:
         config: what to open, and the limits.
         embedded: the Redis to use where the configuration names none.
+        counts: where to count; in this process alone if None.
 
     """
-    metrics, ids = Metrics(), RandomIds()
+    metrics, ids = Metrics(counts), RandomIds()
     own_url = embedded.url if embedded else ""
     observe = metrics.dependency("redis")
     redis, reservations = open_redis(config, own_url, ids, observe)
@@ -238,7 +244,9 @@ async def _workers(config: Config, embedded: EmbeddedRedis | None) -> AsyncItera
     """Let workers answer on our socket, yield the URL, and end them."""
     with workers.listen(config.host, config.port) as listening:
         words = workers.command(sys.argv[1:], listening, embedded.url if embedded else None)
-        async with workers.running(config.workers, words, listening, config.shutdown_s):
+        files = memory_files(config.workers + 1)
+        SharedCounts(files, 0)
+        async with workers.running(words, listening, files, config.shutdown_s):
             yield _url(listening.getsockname())
 
 

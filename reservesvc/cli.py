@@ -22,6 +22,7 @@ from reservesvc import __doc__ as what_it_is
 from reservesvc import __version__, logs
 from reservesvc.config import DOCTOR_SETTINGS, STORE_SETTINGS, load, load_store
 from reservesvc.config_table import SETTINGS, Setting
+from reservesvc.counts import SharedCounts
 from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
 from reservesvc.errors import ConfigError, ReservesvcError
 
@@ -127,7 +128,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     from reservesvc.app import serve  # noqa: PLC0415
 
     try:
-        _run(serve(config))
+        _run(serve(config, arguments.counts))
     except OSError as error:
         sentence = explain(error, config.host, config.port)
         if sentence is None:
@@ -199,6 +200,12 @@ def _add_settings(settings: Sequence[Setting], parser: argparse.ArgumentParser) 
             )
 
 
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    _add_settings(SETTINGS, parser)
+    # Only the first process of several gives it, to its workers.
+    parser.add_argument("--counts", type=SharedCounts.parsed, help=argparse.SUPPRESS)
+
+
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("What to do")
     group.add_argument("--resource", metavar="ID", help="look at this resource, not at all")
@@ -211,7 +218,7 @@ _COMMANDS = {
     "serve": _Command(
         help="run the service until SIGTERM or Ctrl-C",
         epilog=_EXAMPLES,
-        add_flags=partial(_add_settings, SETTINGS),
+        add_flags=_add_serve,
         run=_serve,
     ),
     "migrate": _Command(

@@ -1,4 +1,4 @@
-"""Metrics: plain integers, turned into Prometheus' form only when somebody asks.
+"""Metrics: plain numbers, turned into Prometheus' form only when they are scraped.
 
 Counting costs a dictionary look-up and an addition; prometheus_client's own `.labels()` for
 every request costs several times that.
@@ -6,7 +6,8 @@ every request costs several times that.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -17,63 +18,84 @@ from prometheus_client.core import (
     InfoMetricFamily,
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0 as CONTENT_TYPE
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from reservesvc import __version__
+from reservesvc.counts import GAUGE, Cells, Counts, Key, OwnCounts
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
 BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """upper bounds of the histograms' buckets"""
-Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoMetricFamily
 
 
 class Histogram:
-    """How many durations fell between which bounds."""
+    """How many durations fell between which bounds, and their sum, as `CELLS` numbers."""
 
-    __slots__ = ("counts", "sum_s")
+    __slots__ = ("cells",)
+    CELLS = len(BOUNDS_S) + 2
 
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BOUNDS_S) + 1)
-        self.sum_s = 0.0
+    def __init__(self, cells: Cells) -> None:
+        self.cells = cells
 
     def observe(self, duration_s: float) -> None:
         """Count one duration."""
-        self.counts[bisect_left(BOUNDS_S, duration_s)] += 1
-        self.sum_s += duration_s
+        cells = self.cells
+        cells[bisect_left(BOUNDS_S, duration_s)] += 1
+        cells[-1] += duration_s
 
     @property
     def count(self) -> int:
         """How many durations were counted."""
-        return sum(self.counts)
+        return round(sum(self.cells[:-1]))
 
     def merge(self, other: "Histogram") -> None:
         """Count what `other` counted as well."""
-        self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
-        self.sum_s += other.sum_s
+        self.cells = [mine + its for mine, its in zip(self.cells, other.cells, strict=True)]
 
     def add_to(self, family: HistogramMetricFamily, labels: Sequence[str]) -> None:
         """Add what was counted to `family`, under `labels`; buckets there are cumulative."""
         names = [*map(str, BOUNDS_S), "+Inf"]
-        totals = accumulate(self.counts)
-        family.add_metric(labels, list(zip(names, totals, strict=True)), self.sum_s)
+        totals = accumulate(self.cells[:-1])
+        family.add_metric(labels, list(zip(names, totals, strict=True)), self.cells[-1])
 
 
-_RequestKey = tuple[str, str, int, str, str | None]
-"""method, route, status, outcome, verb"""
+class _Histograms(dict[Key, Histogram]):
+    """Key → histogram, made where it is missing."""
+
+    def __init__(self, counts: Counts, kind: str) -> None:
+        super().__init__()
+        self._counts, self._kind = counts, kind
+
+    def __missing__(self, key: Key) -> Histogram:
+        cells = self._counts.cells((self._kind, *key), Histogram.CELLS)
+        self[key] = made = Histogram(cells)
+        return made
 
 
 class Metrics(Collector):
-    """Everything this process counts."""
+    """Everything that is counted.
 
-    def __init__(self) -> None:
-        self.in_flight = 0
-        self._requests: dict[_RequestKey, Histogram] = defaultdict(Histogram)
-        self._reservations: dict[tuple[str, str], int] = defaultdict(int)
-        self._dependencies: dict[str, Histogram] = defaultdict(Histogram)
+    Args:
+        counts: where this process counts, and what those beside it have counted; of the process
+            alone if None.
+
+    """
+
+    def __init__(self, counts: Counts | None = None) -> None:
+        self._counts = counts or OwnCounts()
+        self.gauge = self._counts.cells((GAUGE, "requests_in_flight"), 1)
+        """one number: requests that this process is answering"""
+        self._requests = _Histograms(self._counts, "request")
+        self._dependencies = _Histograms(self._counts, "dependency")
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
-        ProcessCollector(registry=self._registry)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that this process is answering."""
+        return round(self.gauge[0])
 
     def request(
         self,
@@ -99,70 +121,105 @@ class Metrics(Collector):
 
     def reservation(self, verb: str, outcome: str) -> None:
         """Count how a verb of the flow ended."""
-        self._reservations[verb, outcome] += 1
+        self._counts.cells(("reservation", verb, outcome), 1)[0] += 1
 
     def dependency(self, name: str) -> Callable[[float], None]:
         """Return what counts how many seconds a call of a dependency (`redis`, `store`) took."""
-        return self._dependencies[name].observe
+        return self._dependencies[(name,)].observe
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format (`CONTENT_TYPE`)."""
         return generate_latest(self._registry)
 
-    def collect(self) -> Iterator[Family]:
+    def collect(self) -> Iterator[Metric]:
         """Yield every metric; what the registry asks for."""
-        yield self._request_family()
-        yield self._latency_family()
-        yield self._reservation_family()
-        yield self._dependency_family()
+        counted = _by_kind(self._counts.totals())
+        requests = {key: Histogram(cells) for key, cells in counted["request"].items()}
+        yield _request_family(requests)
+        yield _latency_family(requests)
+        yield _reservation_family(requests, counted["reservation"])
+        yield _dependency_family(counted["dependency"])
+        in_flight = counted[GAUGE]["requests_in_flight",][0]
         yield GaugeMetricFamily(
-            "reservesvc_requests_in_flight", "Requests being answered.", self.in_flight
+            "reservesvc_requests_in_flight", "Requests being answered.", in_flight
         )
         yield InfoMetricFamily("reservesvc_build", "What is running.", {"version": __version__})
+        yield from _process_families(self._counts.processes())
 
-    def _request_family(self) -> CounterMetricFamily:
-        labels = ["method", "route", "status", "outcome"]
-        family = CounterMetricFamily("reservesvc_requests", "Requests by end.", labels=labels)
-        counts: dict[tuple[str, str, str, str], int] = defaultdict(int)
-        for (method, route, status, outcome, _), durations in self._requests.items():
-            counts[method, route, str(status), outcome] += durations.count
-        for key, count in counts.items():
-            family.add_metric(key, count)
-        return family
 
-    def _latency_family(self) -> HistogramMetricFamily:
-        family = HistogramMetricFamily(
-            "reservesvc_request_duration_seconds",
-            "Time from a request's head to its reply.",
-            labels=["method", "route"],
-        )
-        latencies: dict[tuple[str, str], Histogram] = defaultdict(Histogram)
-        for (method, route, *_), durations in self._requests.items():
-            latencies[method, route].merge(durations)
-        for labels, histogram in latencies.items():
-            histogram.add_to(family, labels)
-        return family
+def _by_kind(totals: dict[Key, list[float]]) -> dict[object, dict[Key, list[float]]]:
+    found: dict[object, dict[Key, list[float]]] = defaultdict(dict)
+    for key, cells in totals.items():
+        found[key[0]][key[1:]] = cells
+    return found
 
-    def _reservation_family(self) -> CounterMetricFamily:
-        family = CounterMetricFamily(
-            "reservesvc_reservations",
-            "Verbs on reservations and bookings by end.",
-            labels=["verb", "outcome"],
-        )
-        counts = defaultdict(int, self._reservations)
-        for (_, _, _, outcome, verb), durations in self._requests.items():
-            if verb is not None:
-                counts[verb, outcome] += durations.count
-        for key, count in counts.items():
-            family.add_metric(key, count)
-        return family
 
-    def _dependency_family(self) -> HistogramMetricFamily:
-        family = HistogramMetricFamily(
-            "reservesvc_dependency_duration_seconds",
-            "Time one call of a dependency took.",
-            labels=["dependency"],
-        )
-        for dependency, histogram in self._dependencies.items():
-            histogram.add_to(family, [dependency])
-        return family
+def _request_family(requests: dict[Key, Histogram]) -> Metric:
+    labels = ["method", "route", "status", "outcome"]
+    family = CounterMetricFamily("reservesvc_requests", "Requests by end.", labels=labels)
+    counts: dict[tuple[str, ...], int] = defaultdict(int)
+    for (*key, _verb), durations in requests.items():
+        counts[tuple(map(str, key))] += durations.count
+    for labelled, count in counts.items():
+        family.add_metric(labelled, count)
+    return family
+
+
+def _latency_family(requests: dict[Key, Histogram]) -> Metric:
+    family = HistogramMetricFamily(
+        "reservesvc_request_duration_seconds",
+        "Time from a request's head to its reply.",
+        labels=["method", "route"],
+    )
+    latencies: dict[tuple[str, str], Histogram] = {}
+    for (method, route, *_), durations in requests.items():
+        labels = str(method), str(route)
+        latencies.setdefault(labels, Histogram([0.0] * Histogram.CELLS)).merge(durations)
+    for labels, histogram in latencies.items():
+        histogram.add_to(family, labels)
+    return family
+
+
+def _reservation_family(requests: dict[Key, Histogram], others: dict[Key, list[float]]) -> Metric:
+    """Return how verbs ended: those of requests, and `others` that no request asked for."""
+    family = CounterMetricFamily(
+        "reservesvc_reservations",
+        "Verbs on reservations and bookings by end.",
+        labels=["verb", "outcome"],
+    )
+    counts: dict[tuple[str, ...], float] = defaultdict(float)
+    for (verb, outcome), cells in others.items():
+        counts[str(verb), str(outcome)] += cells[0]
+    for (_, _, _, outcome, verb), durations in requests.items():
+        if verb is not None:
+            counts[str(verb), str(outcome)] += durations.count
+    for labels, count in counts.items():
+        family.add_metric(labels, count)
+    return family
+
+
+def _dependency_family(dependencies: dict[Key, list[float]]) -> Metric:
+    family = HistogramMetricFamily(
+        "reservesvc_dependency_duration_seconds",
+        "Time one call of a dependency took.",
+        labels=["dependency"],
+    )
+    for (dependency,), cells in dependencies.items():
+        Histogram(cells).add_to(family, [str(dependency)])
+    return family
+
+
+def _process_families(processes: dict[int, int] | None) -> Iterable[Metric]:
+    """Return CPU, memory and descriptors; of several processes each under its number."""
+    if processes is None:
+        return ProcessCollector(registry=None).collect()
+    families: dict[str, Metric] = {}
+    for number, pid in processes.items():
+        for family in ProcessCollector(pid=partial(int, pid), registry=None).collect():
+            samples = [
+                sample._replace(labels=sample.labels | {"worker": str(number)})
+                for sample in family.samples
+            ]
+            merged = families.setdefault(family.name, family)
+            merged.samples = samples if merged is family else merged.samples + samples
+    return families.values()

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
+from reservesvc.counts import SharedCounts
 from reservesvc.embedded import next_wait_s
 from reservesvc.embedded_server import leashed
 
@@ -51,18 +52,25 @@ def command(arguments: Sequence[str], listening: socket.socket, redis_url: str |
 
 @contextlib.asynccontextmanager
 async def running(
-    count: int, words: Sequence[str], listening: socket.socket, shutdown_s: float
+    words: Sequence[str], listening: socket.socket, counts: Sequence[int], shutdown_s: float
 ) -> AsyncIterator[None]:
-    """Keep `count` workers running; at the end let them finish what is in flight.
+    """Keep workers running; at the end let them finish what is in flight.
 
     Args:
-        count: how many.
         words: what starts one.
         listening: the socket they inherit.
+        counts: the memory files they count in (`counts.memory_files`): this process has the
+            first, and each worker one of the others.
         shutdown_s: how long one may take to end.
 
     """
-    workers = [_Worker(words, listening.fileno()) for _ in range(count)]
+    workers = [
+        _Worker(
+            [*words, f"--counts={SharedCounts.argument(counts, number)}"],
+            (listening.fileno(), *counts),
+        )
+        for number in range(1, len(counts))
+    ]
     async with contextlib.AsyncExitStack() as stack:
         for worker in workers:
             await worker.start()
@@ -76,9 +84,9 @@ async def running(
 class _Worker:
     """One place among the workers, and the process that fills it."""
 
-    def __init__(self, words: Sequence[str], descriptor: int) -> None:
+    def __init__(self, words: Sequence[str], descriptors: tuple[int, ...]) -> None:
         self._words = leashed(list(words))
-        self._descriptor = descriptor
+        self._descriptors = descriptors
         self._process: asyncio.subprocess.Process | None = None
         self._ends = asyncio.Event()
 
@@ -90,7 +98,7 @@ class _Worker:
 
         """
         self._process = await asyncio.create_subprocess_exec(
-            *self._words, pass_fds=(self._descriptor,), start_new_session=True
+            *self._words, pass_fds=self._descriptors, start_new_session=True
         )
 
     async def keep(self) -> None:

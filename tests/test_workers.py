@@ -6,39 +6,59 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from redis.asyncio import Redis
 
 from reservesvc import workers
+from reservesvc.domain import times
+from tests.builders import at
 from tests.servers import RedisServer, free_port
 
 _STEP_S = 0.02
 _PATIENCE_S = 20.0
+TEXTS = ("what", "where", "description")
 
 
 class Service:
-    """`reservesvc serve --workers 2` and what can be seen of it."""
+    """`reservesvc serve --workers …` and what can be seen of it."""
 
-    def __init__(self, redis_url: str, data_dir: Path) -> None:
+    def __init__(self, redis_url: str, data_dir: Path, workers: int = 2) -> None:
         self.port = free_port()
         self._log = (data_dir / "log").open("wb")
-        words = [sys.executable, "-m", "reservesvc", "serve", "--workers", "2"]
+        words = [sys.executable, "-m", "reservesvc", "serve", "--workers", str(workers)]
         words += ["--port", str(self.port), "--redis-url", redis_url, "--data-dir", str(data_dir)]
         self.process = subprocess.Popen(words, stderr=self._log)
 
     async def status(self, path: str, body: dict[str, object] | None = None) -> int:
-        """Return the status of a request, 0 where nobody answers."""
+        """Return the status of a request, 0 where nothing answers."""
         data = json.dumps(body).encode() if body else None
         request = Request(f"http://127.0.0.1:{self.port}{path}", data)
-        with suppress(OSError):
-            reply = await asyncio.to_thread(urlopen, request, None, 5)
-            with reply:
+        try:
+            with await asyncio.to_thread(urlopen, request, None, 5) as reply:
                 return int(reply.status)
-        return 0
+        except HTTPError as refused:
+            return refused.code
+        except OSError:
+            return 0
+
+    async def sample(self, name: str, **labels: str) -> float:
+        """Return the sum of the samples of this name and these labels in one scrape."""
+        url = f"http://127.0.0.1:{self.port}/metrics"
+        with await asyncio.to_thread(urlopen, url, None, 5) as reply:
+            families = list(text_string_to_metric_families(reply.read().decode()))
+        samples = [sample for family in families for sample in family.samples]
+        return sum(
+            each.value
+            for each in samples
+            if each.name == name and labels.items() <= each.labels.items()
+        )
 
     def workers(self) -> set[int]:
         """Return the process ids of the workers that run."""
@@ -51,6 +71,14 @@ class Service:
             self.process.kill()
         self.process.wait()
         self._log.close()
+
+
+@pytest.fixture
+def three(redis_server: RedisServer, tmp_path: Path) -> Iterator[Service]:
+    """Start three workers."""
+    started = Service(redis_server.url, tmp_path, workers=3)
+    yield started
+    started.close()
 
 
 @pytest.fixture
@@ -96,6 +124,52 @@ async def test_a_worker_that_dies_is_replaced(service: Service) -> None:
     assert await service.status("/livez") == 200
     await until(lambda: len(service.workers()) == 2 and service.workers() != before)
     await until(lambda: ready(service))
+
+
+async def answered(service: Service, number: int) -> int:
+    """Reserve a slot of its own on a connection of its own; return the status."""
+    start, end = (times.render(at(24 * number + hour)) for hour in (10, 11))
+    body = {"resource_id": "room-1", "duration": 600, "start": start, "end": end}
+    return await service.status("/v2/bookings/reserve", body | dict.fromkeys(TEXTS, "any"))
+
+
+async def test_a_scrape_is_the_sum_over_all_workers_also_of_one_that_was_killed(
+    three: Service, redis: Redis
+) -> None:
+    """Whichever worker is asked, counters are what all clients counted."""
+    assert await redis.dbsize() == 0
+    await until(lambda: ready(three))
+    await until(lambda: len(three.workers()) == 3)
+    first = Counter(await asyncio.gather(*(answered(three, number) for number in range(60))))
+    assert first == {201: 60}
+    killed = min(three.workers())
+    os.kill(killed, signal.SIGKILL)
+    await until(lambda: len(three.workers() - {killed}) == 3)
+    await until(lambda: ready(three))
+    more = Counter(await asyncio.gather(*(answered(three, number) for number in range(40, 90))))
+    assert more == {201: 30, 409: 20}
+    route = "/v2/bookings/reserve"
+    for _ in range(8):  # another worker may answer each time
+        for status, count in (("201", 90), ("409", 20)):
+            found = await three.sample("reservesvc_requests_total", route=route, status=status)
+            assert found == count
+        latencies = "reservesvc_request_duration_seconds_count"
+        assert await three.sample(latencies, route=route) == 110
+        assert await three.sample("reservesvc_reservations_total", outcome="reserved") == 90
+        assert await three.sample("reservesvc_requests_in_flight") == 1  # the scrape itself
+
+
+async def test_each_process_has_gauges_of_its_own(three: Service) -> None:
+    """Memory is told of the first process and of each worker."""
+    await until(lambda: ready(three))
+    for worker in ("0", "1", "2", "3"):
+        memory = "process_resident_memory_bytes"
+        await until(lambda name=memory, of=worker: positive(three, name, of))
+
+
+async def positive(service: Service, name: str, worker: str) -> bool:
+    """Tell whether the sample of this worker is there."""
+    return await service.sample(name, worker=worker) > 0
 
 
 async def test_sigterm_ends_all_of_them(service: Service) -> None:

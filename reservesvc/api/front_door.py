@@ -41,13 +41,13 @@ def front_door(context: Context, routes: Iterable[Route], origins: Collection[st
 
 def _serving(context: Context, deadlines: Deadlines, find: Find) -> Handler:
     new_id, admit = context.stores.ids.ulid, context.keys.admit
-    metrics, finish = context.metrics, _finisher(context)
+    in_flight, finish = context.metrics.gauge, _finisher(context)
 
     async def serve(request: web.BaseRequest) -> Reply:
         began_s = perf_counter()
         route, parts = find(request)
         call = Call(new_id(), request, context, route, parts)
-        metrics.in_flight += 1
+        in_flight[0] += 1
         task, bucket = deadlines.enter()
         try:
             call.caller = admit(request.headers.get(hdrs.AUTHORIZATION), route.scope)
@@ -60,7 +60,7 @@ def _serving(context: Context, deadlines: Deadlines, find: Find) -> Handler:
             reply = _failed(call, error)
         finally:
             bucket.discard(task)
-            metrics.in_flight -= 1
+            in_flight[0] -= 1
         finish(call, reply, perf_counter() - began_s)
         return reply
 
