@@ -20,6 +20,7 @@ from aiohttp import web
 from reservesvc import logs, redis_url, startup, workers
 from reservesvc.api.application import build
 from reservesvc.api.application import runner as runner_of
+from reservesvc.api.auth import Keys
 from reservesvc.api.call import Handler
 from reservesvc.bookings.postgres import PostgresBookingStore
 from reservesvc.bookings.postgres_database import Patience
@@ -30,11 +31,12 @@ from reservesvc.counts import Counts, SharedCounts, memory_files
 from reservesvc.domain.wish import Limits
 from reservesvc.embedded import EmbeddedRedis
 from reservesvc.ids import RandomIds
+from reservesvc.key_reload import ReadKeys, hangups, reload_keys
 from reservesvc.metrics import Metrics
 from reservesvc.ports import Stores
 from reservesvc.reservations import health
 from reservesvc.reservations.cluster import ClusterPipelines
-from reservesvc.reservations.keys import Keys
+from reservesvc.reservations.keys import Keys as KeyNames
 from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.replicated_link import Replication
 from reservesvc.reservations.store import RedisReservations, Times
@@ -48,11 +50,12 @@ GARBAGE_MAX = 50_000
 """new objects between two looks of the garbage collector; 700 is Python's own number"""
 
 
-async def serve(config: Config, counts: Counts | None = None) -> None:
+async def serve(config: Config, read_keys: ReadKeys, counts: Counts | None = None) -> None:
     """Run the service until SIGTERM or SIGINT, then finish what is in flight.
 
     Args:
         config: what it was told.
+        read_keys: reads the API keys again, see `key_reload`.
         counts: where a worker counts for its metrics; None for a process that is not one.
 
     Raises:
@@ -61,14 +64,17 @@ async def serve(config: Config, counts: Counts | None = None) -> None:
 
     """
     async with contextlib.AsyncExitStack() as stack:
-        stopped = _stop_signals()
+        stopped, hung_up = _stop_signals(), hangups()
         embedded = None
         if config.redis_url is None:
             embedded = await stack.enter_async_context(_embedded_redis(config))
         if config.workers > 1:
-            url = await stack.enter_async_context(_workers(config, embedded))
+            url = await stack.enter_async_context(_workers(config, embedded, hung_up))
         else:
-            application = await stack.enter_async_context(application_of(config, embedded, counts))
+            keys = Keys(config.api_keys)
+            await stack.enter_async_context(_running(reload_keys(hung_up, read_keys, keys.replace)))
+            opened = application_of(config, keys, embedded, counts)
+            application = await stack.enter_async_context(opened)
             url = await stack.enter_async_context(_listening(config, application))
         if config.socket_fd is None:  # else whoever gave us the socket says what there is to say
             _announce(config, embedded, url)
@@ -80,12 +86,16 @@ async def serve(config: Config, counts: Counts | None = None) -> None:
 
 @contextlib.asynccontextmanager
 async def application_of(
-    config: Config, embedded: EmbeddedRedis | None = None, counts: Counts | None = None
+    config: Config,
+    keys: Keys,
+    embedded: EmbeddedRedis | None = None,
+    counts: Counts | None = None,
 ) -> AsyncIterator[Handler]:
     """Open the stores and yield the application over them.
 
     Args:
         config: what to open, and the limits.
+        keys: who may call.
         embedded: the Redis to use where the configuration names none.
         counts: where to count; in this process alone if None.
 
@@ -107,7 +117,7 @@ async def application_of(
         yield build(
             stores=stores,
             limits=_limits(config),
-            keys=config.api_keys,
+            keys=keys,
             origins=config.cors_origins,
             checks={
                 "redis": partial(health.check, redis, config.redis_wait),
@@ -135,7 +145,7 @@ def open_redis(
     url = config.redis_url.reveal() if config.redis_url else own_url
     kind = ClusterPipelines if redis_url.parse(url).kind == "cluster" else Pipeline
     redis = kind(url, config.deadline_ms / 1000, observe, _replication(config))
-    return redis, RedisReservations(redis, Keys(config.key_prefix), ids, _times(config))
+    return redis, RedisReservations(redis, KeyNames(config.key_prefix), ids, _times(config))
 
 
 def _replication(config: Config) -> Replication | None:
@@ -240,14 +250,27 @@ async def _listening(config: Config, application: Handler) -> AsyncIterator[str]
 
 
 @contextlib.asynccontextmanager
-async def _workers(config: Config, embedded: EmbeddedRedis | None) -> AsyncIterator[str]:
+async def _workers(
+    config: Config, embedded: EmbeddedRedis | None, hung_up: asyncio.Event
+) -> AsyncIterator[str]:
     """Let workers answer on our socket, yield the URL, and end them."""
     with workers.listen(config.host, config.port) as listening:
         words = workers.command(sys.argv[1:], listening, embedded.url if embedded else None)
         files = memory_files(config.workers + 1)
         SharedCounts(files, 0)
-        async with workers.running(words, listening, files, config.shutdown_s):
+        async with (
+            workers.running(words, listening, files, config.shutdown_s) as tell,
+            _running(_pass_on(hung_up, tell)),
+        ):
             yield _url(listening.getsockname())
+
+
+async def _pass_on(hung_up: asyncio.Event, tell: workers.Tell) -> None:
+    """Send each SIGHUP on to the workers, which have the keys."""
+    while True:
+        await hung_up.wait()
+        hung_up.clear()
+        tell(signal.SIGHUP)
 
 
 def _url(address: tuple[str, int]) -> str:

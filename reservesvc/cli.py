@@ -20,11 +20,13 @@ from msgspec import Struct
 
 from reservesvc import __doc__ as what_it_is
 from reservesvc import __version__, logs
+from reservesvc.apikeys import ApiKey
 from reservesvc.config import DOCTOR_SETTINGS, STORE_SETTINGS, load, load_store
 from reservesvc.config_table import SETTINGS, Setting
 from reservesvc.counts import SharedCounts
 from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
 from reservesvc.errors import ConfigError, ReservesvcError
+from reservesvc.key_reload import hold_hangups
 
 T = TypeVar("T")
 
@@ -122,19 +124,25 @@ def explain(error: OSError, host: str, port: int) -> str | None:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    hold_hangups()  # before the keys are read: a signal that comes later reads them again
     config = load(vars(arguments), os.environ)
     logs.configure(config.log_format, config.log_level)
     # Late, for help and refusals are to come at once.
     from reservesvc.app import serve  # noqa: PLC0415
 
     try:
-        _run(serve(config, arguments.counts))
+        _run(serve(config, partial(_read_keys, arguments), arguments.counts))
     except OSError as error:
         sentence = explain(error, config.host, config.port)
         if sentence is None:
             raise
         raise _CannotServeError(sentence) from error
     return 0
+
+
+def _read_keys(arguments: argparse.Namespace) -> tuple[ApiKey, ...]:
+    """Return the API keys that the settings name now."""
+    return load(vars(arguments), os.environ).api_keys
 
 
 def _migrate(arguments: argparse.Namespace) -> int:

@@ -6,9 +6,10 @@ Workers inherit the socket: one that dies takes no waiting connection with it, a
 
 import asyncio
 import contextlib
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import structlog
 
@@ -20,6 +21,9 @@ BACKLOG = 1_024
 """connections that may wait for a worker to take them"""
 _KILL_S = 5.0
 """how much longer than its own shutdown a worker may take to end"""
+
+Tell = Callable[[signal.Signals], None]
+"""sends a signal to every worker"""
 
 _log = structlog.get_logger()
 
@@ -53,8 +57,10 @@ def command(arguments: Sequence[str], listening: socket.socket, redis_url: str |
 @contextlib.asynccontextmanager
 async def running(
     words: Sequence[str], listening: socket.socket, counts: Sequence[int], shutdown_s: float
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Tell]:
     """Keep workers running; at the end let them finish what is in flight.
+
+    Yields what sends a signal to every worker.
 
     Args:
         words: what starts one.
@@ -76,7 +82,12 @@ async def running(
             await worker.start()
             stack.push_async_callback(worker.end, shutdown_s + _KILL_S)
         keeping = [asyncio.create_task(worker.keep()) for worker in workers]
-        yield
+
+        def tell(number: signal.Signals) -> None:
+            for worker in workers:
+                worker.tell(number)
+
+        yield tell
         await asyncio.gather(*(worker.end(shutdown_s + _KILL_S) for worker in workers))
         await asyncio.gather(*keeping)
 
@@ -114,6 +125,12 @@ class _Worker:
             await asyncio.sleep(wait_s)
             if not self._ends.is_set():
                 await self.start()
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send the process a signal, if it runs."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
 
     async def end(self, within_s: float) -> None:
         """Ask the process to end, and make it end where it does not."""

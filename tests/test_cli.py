@@ -43,7 +43,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
 def put_serve(monkeypatch: pytest.MonkeyPatch, act: Serve) -> None:
     """Put `act` in the place of the service."""
 
-    async def serve(config: Config, counts: object) -> None:
+    async def serve(config: Config, _: object, counts: object) -> None:
         assert counts is None
         act(config)
 
@@ -169,7 +169,7 @@ def test_a_port_in_use_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
 
-        async def serve(_: Config, __: object) -> None:
+        async def serve(*_: object) -> None:
             await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", port)
 
         app = ModuleType("reservesvc.app")

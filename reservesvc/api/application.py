@@ -1,6 +1,6 @@
 """The web application: the URL table behind the front door, and the server that runs it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from logging import DEBUG
 
 import structlog
@@ -12,7 +12,6 @@ from reservesvc.api.call import Check, Context, Handler
 from reservesvc.api.connection import Server
 from reservesvc.api.front_door import front_door
 from reservesvc.api.routes import ROUTES
-from reservesvc.apikeys import ApiKey
 from reservesvc.domain.wish import Limits
 from reservesvc.metrics import Metrics
 from reservesvc.ports import Stores
@@ -25,7 +24,7 @@ def build(  # noqa: PLR0913 - one for each thing that whoever starts it decides
     *,
     stores: Stores,
     limits: Limits,
-    keys: Iterable[ApiKey],
+    keys: Keys,
     checks: Mapping[str, Check],
     metrics: Metrics,
     deadline_ms: int,
@@ -38,7 +37,7 @@ def build(  # noqa: PLR0913 - one for each thing that whoever starts it decides
     Args:
         stores: what the flow works with.
         limits: how much a request may ask for.
-        keys: who may call; none lets everybody do everything.
+        keys: who may call.
         checks: dependency → what asks it whether it can do its part.
         metrics: where to count.
         deadline_ms: when a request is answered at the latest.
@@ -51,7 +50,7 @@ def build(  # noqa: PLR0913 - one for each thing that whoever starts it decides
     context = Context(
         stores=stores,
         limits=limits,
-        keys=Keys(keys),
+        keys=keys,
         checks=checks,
         metrics=metrics,
         log=log,

@@ -41,13 +41,18 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="reservesvc"'}
 
 
 class Keys:
-    """The configured keys."""
+    """The API keys that callers may use; without any, every caller may do everything."""
 
     def __init__(self, keys: Iterable[ApiKey]) -> None:
-        self._callers = [(key.digest, Caller(key.name, key.scope)) for key in keys]
+        self._callers = _callers(keys)
         # A look-up tells an attacker nothing: only a header with the same secretly keyed hash
         # (PEP 456) is compared at all. Digesting anew cost a twentieth of a reservation.
         self._seen: dict[str, Caller] = {}
+
+    def replace(self, keys: Iterable[ApiKey]) -> None:
+        """Take these keys from the next request on, and no other."""
+        self._callers = _callers(keys)
+        self._seen.clear()
 
     def admit(self, authorization: str | None, scope: RouteScope) -> Caller:
         """Return the caller, whose scope covers `scope`.
@@ -88,6 +93,10 @@ class Keys:
             if hmac.compare_digest(known, digest):
                 found = caller
         return found
+
+
+def _callers(keys: Iterable[ApiKey]) -> list[tuple[bytes, Caller]]:
+    return [(key.digest, Caller(key.name, key.scope)) for key in keys]
 
 
 def presented(authorization: str) -> bytes | None:

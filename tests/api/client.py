@@ -9,6 +9,7 @@ from aiohttp import ClientSession
 from multidict import CIMultiDictProxy
 
 from reservesvc.api.application import build
+from reservesvc.api.auth import Keys
 from reservesvc.api.call import Check, Handler
 from reservesvc.apikeys import ApiKey
 from reservesvc.domain.wish import Limits
@@ -84,7 +85,7 @@ def application(
     return build(
         stores=stores,
         limits=Limits(),
-        keys=keys,
+        keys=Keys(keys),
         checks=checks or {},
         metrics=metrics or Metrics(),
         deadline_ms=deadline_ms,
