@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -65,6 +66,13 @@ It may run more than once and at several places at once. On SQLite the service d
 """
 
 
+_BACKUP_EXAMPLES = """\
+example:
+  reservesvc backup /backups/bookings-$(date +%F).sqlite3
+      with the settings of `serve`; the file must not exist
+
+A booking store on PostgreSQL is backed up with pg_dump.
+"""
 _DOCTOR_EXAMPLES = """\
 examples:
   reservesvc doctor
@@ -83,6 +91,8 @@ class _Command(Struct, frozen=True):
     epilog: str
     add_flags: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+    words: str = ""
+    """what stands before the flags in its usage"""
     failed: int = _FAILED
     """the exit status where a dependency or the machine does not do its part"""
 
@@ -154,6 +164,15 @@ def _migrate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _backup(arguments: argparse.Namespace) -> int:
+    place = load_store(vars(arguments), os.environ)
+    # Imported here so that `--help` and refusals are fast.
+    from reservesvc.backup import backup  # noqa: PLC0415
+
+    backup(place, arguments.to, lambda line: print(line, flush=True))  # noqa: T201
+    return 0
+
+
 def _doctor(arguments: argparse.Namespace) -> int:
     config = load(vars(arguments), os.environ)
     resource_id = arguments.resource
@@ -185,7 +204,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, command in _COMMANDS.items():
         flags = commands.add_parser(
             name,
-            usage=f"reservesvc {name} [flags]",
+            usage=f"reservesvc {name} {command.words}[flags]",
             help=command.help,
             description=f"{command.help[0].upper()}{command.help[1:]}.",
             epilog=command.epilog,
@@ -214,6 +233,11 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--counts", type=SharedCounts.parsed, help=argparse.SUPPRESS)
 
 
+def _add_backup(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("to", metavar="TO", type=Path, help="the file to make")
+    _add_settings(STORE_SETTINGS, parser)
+
+
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("What to do")
     group.add_argument("--resource", metavar="ID", help="look at this resource, not at all")
@@ -234,6 +258,13 @@ _COMMANDS = {
         epilog=_MIGRATE_EXAMPLES,
         add_flags=partial(_add_settings, STORE_SETTINGS),
         run=_migrate,
+    ),
+    "backup": _Command(
+        help="copy the SQLite booking store to a new file, beside the running service",
+        epilog=_BACKUP_EXAMPLES,
+        add_flags=_add_backup,
+        words="TO ",
+        run=_backup,
     ),
     "doctor": _Command(
         help="compare Redis with the booking store, say what is wrong, repair it",

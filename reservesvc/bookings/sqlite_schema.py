@@ -89,12 +89,22 @@ def migrate(connection: sqlite3.Connection) -> None:
             f"this one works with version {VERSION}"
         )
         raise ConfigError(message)
-    if not _is_ours(connection):
-        message = "the file named as booking store is another program's database"
-        raise ConfigError(message)
+    check_ours(connection)
     for step in STEPS:
         if step.version > found:
             _take(connection, step)
+
+
+def check_ours(connection: sqlite3.Connection) -> None:
+    """Check that the file is a booking store, of whichever version, or empty.
+
+    Raises:
+        ConfigError: it is another program's.
+
+    """
+    if not _is_ours(connection):
+        message = "the file named as booking store is another program's database"
+        raise ConfigError(message)
 
 
 def _take(connection: sqlite3.Connection, step: Step) -> None:
