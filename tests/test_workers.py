@@ -159,6 +159,24 @@ async def test_a_scrape_is_the_sum_over_all_workers_also_of_one_that_was_killed(
         assert await three.sample("reservesvc_requests_in_flight") == 1  # the scrape itself
 
 
+async def test_two_scrapes_around_a_kill_under_load_add_up(three: Service) -> None:
+    """Between them lies what clients counted; what was in flight may count or not."""
+    await until(lambda: ready(three))
+    await until(lambda: len(three.workers()) == 3)
+    await asyncio.gather(*(answered(three, number) for number in range(30)))
+    names = {"name": "reservesvc_requests_total", "route": "/v2/bookings/reserve"}
+    before = await three.sample(**names)
+    load = [asyncio.create_task(answered(three, number)) for number in range(30, 150)]
+    await asyncio.wait(load, return_when=asyncio.FIRST_COMPLETED)
+    os.kill(max(three.workers()), signal.SIGKILL)
+    statuses = Counter(await asyncio.gather(*load))
+    await until(lambda: ready(three))
+    counted = await three.sample(**names) - before
+    assert before == 30
+    assert statuses[201] <= counted <= statuses[201] + statuses[0]
+    assert statuses[201] > 0
+
+
 async def test_each_process_has_gauges_of_its_own(three: Service) -> None:
     """Memory is told of the first process and of each worker."""
     await until(lambda: ready(three))
