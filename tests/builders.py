@@ -1,6 +1,8 @@
 """Values that tests start from; every argument not given is an ordinary one."""
 
+import os
 import time
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
@@ -13,9 +15,12 @@ from reservesvc.ids import RandomIds
 IDS = RandomIds()
 ROOM = "room-1"
 HOUR_MS = 3_600_000
-DAY = "2032-12-01"
-"""years ahead, for what has ended completes by itself; searches reach ten years"""
+DAY = os.environ.setdefault("TESTS_DAY", f"{datetime.now(UTC).year + 1}-12-01")
+"""the day of most slots, one to two years ahead: bookings that have ended complete by themselves,
+and slots too far ahead are refused
 
+The tests' child processes inherit it, so that a run that crosses midnight or a new year has one.
+"""
 
 YEARS_AGO = -20 * 366 * 24
 """hours from the tests' day to one that no index reaches back to"""

@@ -15,9 +15,9 @@ from reservesvc.apikeys import ApiKey
 from reservesvc.domain.wish import Limits
 from reservesvc.metrics import Metrics
 from reservesvc.ports import Stores
-from tests.builders import ROOM
+from tests.builders import DAY, ROOM
 
-SLOT = {"resource_id": ROOM, "start": "2032-12-01T10:00:00Z", "end": "2032-12-01T11:00:00Z"}
+SLOT = {"resource_id": ROOM, "start": f"{DAY}T10:00:00Z", "end": f"{DAY}T11:00:00Z"}
 RESERVE = SLOT | {"what": "Haircut", "where": "Main street 1", "description": "Short"}
 ADA = {"name": "Ada", "email": "ada@example.com"}
 BOOK = RESERVE | {"customer": ADA}

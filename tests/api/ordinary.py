@@ -6,7 +6,7 @@ from reservesvc.api.call import Route
 from reservesvc.api.routes import ROUTES
 from tests.api.client import BOOK, RESERVE
 from tests.api.stubs import BOOKING_ID, CANCELLED_ID, PROJECT_ID, RESERVATION_ID
-from tests.builders import ROOM
+from tests.builders import DAY, ROOM
 
 
 class Request(NamedTuple):
@@ -23,7 +23,7 @@ _BODIES: dict[str, object] = {
     "extend": {"reservation_id": RESERVATION_ID, "duration": 60},
     "book": BOOK,
     "availability": {"resources": [ROOM]},
-    "reschedule": {"start": "2032-12-01T14:00:00Z", "end": "2032-12-01T15:00:00Z"},
+    "reschedule": {"start": f"{DAY}T14:00:00Z", "end": f"{DAY}T15:00:00Z"},
     "update_booking": {"meta": {"table": 7}},
     "create_project": {"name": "Salon"},
     "update_project": {"name": "Salon"},

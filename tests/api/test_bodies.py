@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from reservesvc.metrics import Metrics
-from tests.api.client import BODY_BYTES_MAX, RESERVE, Http
+from tests.api.client import BODY_BYTES_MAX, RESERVE, SLOT, Http
 from tests.api.conftest import Start
 from tests.api.stubs import Stubs
 
@@ -55,7 +55,7 @@ async def test_a_body_in_pieces_is_read_whole(http: Http, stubs: Stubs) -> None:
     async def pieces() -> object:
         yield b'{"resource_id": "room-1", "what": "W", "where": "X", "description": "D",'
         await asyncio.sleep(0)
-        yield b'"start": "2032-12-01T10:00:00Z", "end": "2032-12-01T11:00:00Z"}'
+        yield f'"start": "{SLOT["start"]}", "end": "{SLOT["end"]}"}}'.encode()
 
     async with http.session.post(f"http://127.0.0.1:{http.port}{PATH}", data=pieces()) as reply:
         assert reply.status == 201

@@ -1,6 +1,7 @@
 """Connections: whole requests take the short way, all others aiohttp's, and nobody can tell."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -12,14 +13,11 @@ from aiohttp.streams import StreamReader
 from reservesvc.api import connection
 from reservesvc.api.application import runner
 from reservesvc.api.connection import Connection, server_of
-from tests.api.client import Http, application
+from tests.api.client import SLOT, Http, application
 from tests.api.conftest import Start
 from tests.api.stubs import RESERVATION_ID, Stubs
 
-BODY = (
-    b'{"resource_id":"room-1","start":"2032-12-01T10:00:00Z","end":"2032-12-01T11:00:00Z",'
-    b'"what":"W","where":"X","description":"D"}'
-)
+BODY = json.dumps(SLOT | {"what": "W", "where": "X", "description": "D"}).encode()
 RESERVE = b"POST /v2/bookings/reserve HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n%b\r\n%b"
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n"
 WAIT_S = 5

@@ -1,16 +1,27 @@
 """Availability over HTTP, on a real Redis and a real SQLite file."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from reservesvc.domain import times
 from tests.api.client import RESERVE, Http
 from tests.api.conftest import Start
 from tests.api.stubs import Stubs
-from tests.builders import ROOM
+from tests.builders import DAY, ROOM, at
 
-DAY: dict[str, Any] = {"from": "2032-12-01T08:00:00Z", "to": "2032-12-01T12:00:00Z"}
-SEARCH = DAY | {"resources": [ROOM]}
+SEARCH: dict[str, Any] = {
+    "resources": [ROOM],
+    "from": f"{DAY}T08:00:00Z",
+    "to": f"{DAY}T12:00:00Z",
+}
+
+
+def last_sunday_of_october() -> date:
+    """Return the day on which clocks in the European Union are put back, in the tests' year."""
+    end = date.fromisoformat(DAY).replace(month=10, day=31)
+    return end - timedelta(days=end.isoweekday() % 7)
 
 
 def begins(slots: list[dict[str, Any]]) -> list[str]:
@@ -25,27 +36,29 @@ async def test_a_reserved_slot_is_out(service: Http) -> None:
     assert answer.status == 200
     assert begins(answer.data) == ["08:00", "09:00", "11:00"]
     assert answer.data[0] == {
-        "start": "2032-12-01T08:00:00.000Z",
-        "end": "2032-12-01T09:00:00.000Z",
+        "start": f"{DAY}T08:00:00.000Z",
+        "end": f"{DAY}T09:00:00.000Z",
         "resources": [{"id": ROOM, "name": ROOM, "timezone": "UTC"}],
     }
 
 
 async def test_times_are_shown_in_the_zone_asked_for(service: Http) -> None:
     """With its offset, that changes where its clock does; with none in UTC."""
-    body = SEARCH | {"from": "2032-10-30T23:00:00Z", "to": "2032-10-31T02:00:00Z"}
+    sunday = last_sunday_of_october()
+    saturday = sunday - timedelta(days=1)
+    body = SEARCH | {"from": f"{saturday}T23:00:00Z", "to": f"{sunday}T02:00:00Z"}
     berlin = await service("POST", "/v2/availability", body | {"output_timezone": "Europe/Berlin"})
     assert [slot["start"] for slot in berlin.data] == [
-        "2032-10-31T01:00:00.000+02:00",
-        "2032-10-31T02:00:00.000+02:00",
-        "2032-10-31T02:00:00.000+01:00",
+        f"{sunday}T01:00:00.000+02:00",
+        f"{sunday}T02:00:00.000+02:00",
+        f"{sunday}T02:00:00.000+01:00",
     ]
     howe = await service(
         "POST", "/v2/availability", body | {"output_timezone": "Australia/Lord_Howe"}
     )
-    assert howe.data[0]["end"] == "2032-10-31T11:00:00.000+11:00"
+    assert howe.data[0]["end"] == f"{sunday}T11:00:00.000+11:00"
     york = await service("POST", "/v2/availability", body | {"output_timezone": "America/New_York"})
-    assert york.data[0]["start"] == "2032-10-30T19:00:00.000-04:00"
+    assert york.data[0]["start"] == f"{saturday}T19:00:00.000-04:00"
     assert york.data[0]["resources"][0]["timezone"] == "UTC"
 
 
@@ -116,7 +129,7 @@ async def test_wrong_fields_are_named(
 async def test_a_large_reply_is_whole(service: Http) -> None:
     """Written in several turns, it is one JSON document."""
     rooms = [f"room-{number}" for number in range(100)]
-    body = SEARCH | {"mode": "exclusive", "resources": rooms, "to": "2032-12-08T08:00:00Z"}
+    body = SEARCH | {"mode": "exclusive", "resources": rooms, "to": times.render(at(8 + 7 * 24))}
     answer = await service("POST", "/v2/availability", body)
     assert [len(slot["resources"]) for slot in answer.data] == [100] * 168
 

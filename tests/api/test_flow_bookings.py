@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.api.client import ADA, BOOK, RESERVE, Answer, Http
+from tests.builders import DAY
 
 
 async def reserve(service: Http, **fields: object) -> str:
@@ -38,8 +39,8 @@ async def test_a_hand_off_makes_a_booking_of_the_reservation(service: Http, redi
     assert "cancel" in booking["possible_actions"]
     assert booking["attributes"]["event_info"] == booking["event"]
     assert booking["event"] == {
-        "start": "2032-12-01T10:00:00.000Z",
-        "end": "2032-12-01T11:00:00.000Z",
+        "start": f"{DAY}T10:00:00.000Z",
+        "end": f"{DAY}T11:00:00.000Z",
         "what": "Haircut",
         "where": "Main street 1",
         "description": "Short",
@@ -69,9 +70,7 @@ async def test_hand_offs_at_the_same_time_make_one_booking(service: Http) -> Non
 async def test_a_hand_off_that_disagrees_is_refused(service: Http) -> None:
     """A repeated field must be the reservation's; the answer names those that are not."""
     reservation_id = await reserve(service)
-    answer = await hand_off(
-        service, reservation_id, resource_id="room-2", end="2032-12-01T12:00:00Z"
-    )
+    answer = await hand_off(service, reservation_id, resource_id="room-2", end=f"{DAY}T12:00:00Z")
     assert (answer.status, answer.code) == (422, "reservation_mismatch")
     assert set(answer.json["errors"]) == {"resource_id", "end"}
     assert (await hand_off(service, reservation_id, resource_id="room-1")).status == 201
@@ -102,7 +101,7 @@ async def test_a_direct_booking_takes_a_free_slot_only(service: Http) -> None:
     first = await service("POST", "/v2/bookings", BOOK)
     again = await service("POST", "/v2/bookings", BOOK)
     assert (first.status, again.status, again.code) == (201, 409, "slot_unavailable")
-    evening = {"start": "2032-12-01T20:00:00Z", "end": "2032-12-01T21:00:00Z"}
+    evening = {"start": f"{DAY}T20:00:00Z", "end": f"{DAY}T21:00:00Z"}
     await reserve(service, **evening)
     reserved = await service("POST", "/v2/bookings", BOOK | evening)
     assert (reserved.status, reserved.code) == (409, "slot_unavailable")
@@ -169,9 +168,9 @@ async def test_an_action_that_is_not_open_names_the_open_ones(service: Http, act
         ("search=customer.email:nobody@example.com", 0),
         ("search=meta.table:7", 1),
         ("search=graph:instant", 3),
-        ("start=2032-12-01T11:00:00Z", 1),
-        ("end=2032-12-01T11:00:00%2B01:00", 0),
-        ("end=2032-12-01T11:30:00+01:00", 2),
+        (f"start={DAY}T11:00:00Z", 1),
+        (f"end={DAY}T11:00:00%2B01:00", 0),
+        (f"end={DAY}T11:30:00+01:00", 2),
     ],
 )
 async def test_searching_bookings(service: Http, query: str, found: int) -> None:
@@ -179,7 +178,7 @@ async def test_searching_bookings(service: Http, query: str, found: int) -> None
     first = await service("POST", "/v2/bookings", BOOK)
     await service("PUT", f"/v2/bookings/{first.data['id']}/cancel")
     await service("POST", "/v2/bookings", BOOK | {"meta": {"table": 7}})
-    later = {"start": "2032-12-01T11:00:00Z", "end": "2032-12-01T12:00:00Z"}
+    later = {"start": f"{DAY}T11:00:00Z", "end": f"{DAY}T12:00:00Z"}
     await service("POST", "/v2/bookings", BOOK | later | {"resource_id": "room-2"})
     answer = await service("GET", f"/v2/bookings?{query}")
     assert (answer.status, answer.json["total"]) == (200, found)
@@ -189,7 +188,7 @@ async def test_searching_bookings(service: Http, query: str, found: int) -> None
 async def test_bookings_are_paged_in_order(service: Http) -> None:
     """Following `next_page_url` shows every booking once, in the order asked for."""
     for hour in (12, 10, 11):
-        slot = {"start": f"2032-12-01T{hour}:00:00Z", "end": f"2032-12-01T{hour + 1}:00:00Z"}
+        slot = {"start": f"{DAY}T{hour}:00:00Z", "end": f"{DAY}T{hour + 1}:00:00Z"}
         await service("POST", "/v2/bookings", BOOK | slot)
     url, hours = "/v2/bookings?orderBy=start&sortedBy=asc&limit=2", []
     while url:

@@ -11,6 +11,7 @@ from reservesvc.domain.wish import Limits
 from reservesvc.flow.due import carry_out, due_bookings
 from reservesvc.ports import Stores
 from tests.api.client import ADA, BOOK, RESERVE, SLOT, Answer, Http
+from tests.builders import DAY
 
 OWNER = {
     "graph": "group_owner",
@@ -319,7 +320,7 @@ async def test_cancelling_the_owner_moves_its_customers_on(service: Http) -> Non
         ({"related": {"owner_booking_id": "0" * 8}}, "related.owner_booking_id"),
         ({"customer": {"name": "Ada"}}, "customer.email"),
         ({"resource_id": "room-2"}, "resource_id"),
-        ({"start": "2032-12-01T09:00:00Z"}, "start"),
+        ({"start": f"{DAY}T09:00:00Z"}, "start"),
         ({"quantity": 0}, "quantity"),
         ({"timeout": {"time": 1, "unit": "moons"}}, "timeout"),
         ({"project_id": "p"}, "project_id"),

@@ -5,9 +5,10 @@ import uuid
 import pytest
 
 from tests.api.client import BOOK, RESERVE, Answer, Http
+from tests.builders import DAY
 
-AFTERNOON = {"start": "2032-12-01T14:00:00Z", "end": "2032-12-01T15:00:00Z"}
-LATER = {"start": "2032-12-01T10:30:00Z", "end": "2032-12-01T11:30:00Z"}
+AFTERNOON = {"start": f"{DAY}T14:00:00Z", "end": f"{DAY}T15:00:00Z"}
+LATER = {"start": f"{DAY}T10:30:00Z", "end": f"{DAY}T11:30:00Z"}
 
 
 async def booked(service: Http, **fields: object) -> str:
@@ -36,7 +37,7 @@ async def test_a_booking_goes_to_another_slot(service: Http, slot: dict[str, str
     assert answer.data["resource"]["id"] == slot.get("resource_id", "room-1")
     assert (await service("GET", f"/v2/bookings/{booking_id}")).data == answer.data
     taken = await service("POST", "/v2/bookings/reserve", RESERVE | slot)
-    morning = {"end": "2032-12-01T10:30:00Z"}
+    morning = {"end": f"{DAY}T10:30:00Z"}
     freed = await service("POST", "/v2/bookings/reserve", RESERVE | morning)
     assert (taken.code, freed.status) == ("slot_unavailable", 201)
 
@@ -49,7 +50,7 @@ async def test_a_taken_slot_is_refused(service: Http) -> None:
     assert (answer.status, answer.code) == (409, "slot_unavailable")
     assert answer.json["retry_after_ms"] > 0
     again = await service("GET", f"/v2/bookings/{booking_id}")
-    assert again.data["event"]["start"] == "2032-12-01T10:00:00.000Z"
+    assert again.data["event"]["start"] == f"{DAY}T10:00:00.000Z"
 
 
 async def test_a_key_reschedules_one_booking_once(service: Http) -> None:

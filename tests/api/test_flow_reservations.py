@@ -3,7 +3,7 @@
 from redis.asyncio import Redis
 
 from tests.api.client import ADA, BOOK, RESERVE, Http
-from tests.builders import ROOM
+from tests.builders import DAY, ROOM
 
 
 async def reserve(service: Http, **fields: object) -> str:
@@ -43,7 +43,7 @@ async def test_a_reserved_slot_is_unavailable_for_a_while(service: Http) -> None
 async def test_an_adjacent_slot_is_free(service: Http) -> None:
     """10-11 and 11-12 do not overlap."""
     await reserve(service)
-    await reserve(service, start="2032-12-01T11:00:00Z", end="2032-12-01T12:00:00Z")
+    await reserve(service, start=f"{DAY}T11:00:00Z", end=f"{DAY}T12:00:00Z")
 
 
 async def test_the_same_key_and_body_make_one_reservation(service: Http) -> None:
@@ -84,7 +84,7 @@ async def test_reading_tells_what_is_left(service: Http) -> None:
 
 async def test_listing_shows_the_live_ones_by_start(service: Http) -> None:
     """A resource's live reservations come page by page, the earliest first."""
-    later = await reserve(service, start="2032-12-01T11:00:00Z", end="2032-12-01T12:00:00Z")
+    later = await reserve(service, start=f"{DAY}T11:00:00Z", end=f"{DAY}T12:00:00Z")
     earlier = await reserve(service)
     answer = await service("GET", f"/v2/bookings/reserve?resource_id={ROOM}&limit=1")
     assert [each["id"] for each in answer.data] == [earlier]

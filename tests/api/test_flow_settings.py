@@ -1,6 +1,7 @@
 """Projects and resources end to end: what is set holds for the next reservation."""
 
 from tests.api.client import RESERVE, SLOT, Http
+from tests.builders import DAY
 
 
 async def test_a_project_gives_what_the_request_leaves_out(service: Http) -> None:
@@ -22,7 +23,7 @@ async def test_a_changed_duration_holds_for_the_next_reservation(service: Http) 
     path = f"/v2/projects/{made.data['id']}"
     first = await service("POST", "/v2/bookings/reserve", RESERVE | {"project_id": made.data["id"]})
     changed = await service("PUT", path, {"reservation_time": 15})
-    evening = {"start": "2032-12-01T20:00:00Z", "end": "2032-12-01T21:00:00Z"}
+    evening = {"start": f"{DAY}T20:00:00Z", "end": f"{DAY}T21:00:00Z"}
     body = RESERVE | evening | {"project_id": made.data["id"]}
     second = await service("POST", "/v2/bookings/reserve", body)
     assert (changed.status, changed.body) == (204, b"")

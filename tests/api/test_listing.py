@@ -10,7 +10,7 @@ from reservesvc.domain.booking import BookingQuery
 from tests.api import ordinary
 from tests.api.client import Http
 from tests.api.stubs import BOOKING_ID, PROJECT_ID, Stubs
-from tests.builders import a_booking, at
+from tests.builders import DAY, a_booking, at
 
 LISTS = (
     "/v2/bookings",
@@ -126,12 +126,12 @@ async def test_neighbouring_pages_are_linked(
 async def test_links_keep_what_else_was_asked(http: Http, stubs: Stubs) -> None:
     """Following a link asks for the same list."""
     stubs.bookings.will("bookings", ([], 100))
-    query = "search=state:confirmed;meta.a:b%26c&start=2032-12-01T10:00:00%2B01:00"
+    query = f"search=state:confirmed;meta.a:b%26c&start={DAY}T10:00:00%2B01:00"
     answer = await http("GET", f"/v2/bookings?{query}")
     parts = parse_qs(urlsplit(answer.json["next_page_url"]).query, separator="&")
     assert parts == {
         "search": ["state:confirmed;meta.a:b&c"],
-        "start": ["2032-12-01T10:00:00+01:00"],
+        "start": [f"{DAY}T10:00:00+01:00"],
         "page": ["2"],
     }
     first = await asked(http, stubs, query)
@@ -152,8 +152,8 @@ async def test_the_query_reaches_the_store(http: Http, stubs: Stubs) -> None:
     query = await asked(
         http,
         stubs,
-        "search=resource.id:room-1;%20meta.note:a:b;&start=2032-12-01T01:00:00Z"
-        "&end=2032-12-01T03:00:00+01:00&orderBy=start&sortedBy=asc&limit=5&page=2",
+        f"search=resource.id:room-1;%20meta.note:a:b;&start={DAY}T01:00:00Z"
+        f"&end={DAY}T03:00:00+01:00&orderBy=start&sortedBy=asc&limit=5&page=2",
     )
     assert query == BookingQuery(
         search=(("resource.id", "room-1"), ("meta.note", "a:b")),
@@ -181,7 +181,7 @@ async def test_bookings_come_newest_first(http: Http, stubs: Stubs) -> None:
         ("search=state:a%00", "search"),
         ("search=state:confirmed;colour:red", "search"),
         ("start=tomorrow", "start"),
-        ("end=2032-12-01T10:00:00", "end"),
+        (f"end={DAY}T10:00:00", "end"),
         ("orderBy=colour", "orderBy"),
         ("sortedBy=up", "sortedBy"),
     ],

@@ -38,7 +38,7 @@ from tests.api import ordinary
 from tests.api.client import ADA, BODY_BYTES_MAX, BOOK, RESERVE, Http
 from tests.api.conftest import Start
 from tests.api.stubs import BOOKING_ID, RESERVATION_ID, Stubs
-from tests.builders import a_booking, a_claim, at
+from tests.builders import DAY, a_booking, a_claim, at
 
 DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
 KEYS = (ApiKey("site", "widget", digest_of("site-secret")),)
@@ -241,7 +241,7 @@ def test_an_ended_reservation_tells_how_and_when() -> None:
     unknown = refusals.of_outcome(Ended())
     assert known.extras == {
         "state": "converted",
-        "ended_at": "2032-12-01T01:00:00.000Z",
+        "ended_at": f"{DAY}T01:00:00.000Z",
         "booking_id": "b",
     }
     assert unknown.extras == {"state": "expired"}

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from reservesvc.domain.reservation import ReservationId, granted, stored
-from tests.builders import ROOM, a_claim, at
+from tests.builders import DAY, ROOM, a_claim, at
 
 ULID = "01JD0000000000000000000000"
 
@@ -41,10 +41,10 @@ def test_the_document_has_every_field_of_the_reply() -> None:
     reservation = granted(a_claim(), at(0))
     document = msgspec.json.decode(reservation.document)
     assert document == {
-        "expires_at": "2032-12-01T00:00:30.000Z",
-        "created_at": "2032-12-01T00:00:00.000Z",
-        "start": "2032-12-01T10:00:00.000Z",
-        "end": "2032-12-01T11:00:00.000Z",
+        "expires_at": f"{DAY}T00:00:30.000Z",
+        "created_at": f"{DAY}T00:00:00.000Z",
+        "start": f"{DAY}T10:00:00.000Z",
+        "end": f"{DAY}T11:00:00.000Z",
         "quantity": 1,
         "id": str(reservation.id),
         "reservation_id": str(reservation.id),

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.builders import DAY
 from tests.faults.conftest import Holds
 from tests.faults.trial import Trial, slot_of, trial
 
@@ -18,8 +19,8 @@ CHUNK = 65_536
 HUNG_UP_S = 5
 GOOD: dict[str, Any] = {
     "resource_id": "room-1",
-    "start": "2032-12-01T20:00:00Z",
-    "end": "2032-12-01T21:00:00Z",
+    "start": f"{DAY}T20:00:00Z",
+    "end": f"{DAY}T21:00:00Z",
     "what": "",
     "where": "",
     "description": "",

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from reservesvc.domain import times
 from tests.api.client import RESERVE
+from tests.builders import at
 from tests.faults.cluster import Cluster
 
 HOLDS_AFTER_S = 1.0
@@ -15,8 +17,8 @@ HOLDS_AFTER_S = 1.0
 
 async def held_s(session: ClientSession, url: str, project_id: str, day: int) -> Any:
     """Reserve on a server in the name of the project; return for how long."""
-    times = {"start": f"2030-06-{day:02}T10:00:00Z", "end": f"2030-06-{day:02}T11:00:00Z"}
-    body = RESERVE | times | {"project_id": project_id}
+    slot = {"start": times.render(at(24 * day)), "end": times.render(at(24 * day + 1))}
+    body = RESERVE | slot | {"project_id": project_id}
     async with session.post(f"{url}/v2/bookings/reserve", json=body) as reply:
         assert reply.status == 201, await reply.text()
         return (await reply.json())["data"]["duration"]

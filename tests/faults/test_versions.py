@@ -6,11 +6,14 @@ a line of `STATE` changes what a running service of version 0.1 cannot know of.
 """
 
 import re
+import time
+from hashlib import blake2b
 from typing import Any
 
 from redis.asyncio import Redis
 
-from tests.builders import HOUR_MS
+from reservesvc.domain import times
+from tests.builders import DAY, HOUR_MS
 from tests.faults.conftest import Holds
 from tests.faults.history import Op
 from tests.faults.trial import slot_of, trial
@@ -20,18 +23,22 @@ RESERVED, UNSETTLED = "01M81XJM1T9DJQ8GPTN0Y8C91C", "01M81XMHGBRZ640VDXVASP4SF3"
 KEY = "7f1c9a52-3c39-4a0e-9c3e-0d6a5b1f2e77"
 START_MS, END_MS = SLOT.start_ms, SLOT.end_ms
 DOCUMENT = (
-    '{"expires_at":"2099-01-01T00:00:00.000Z","created_at":"2026-11-22T15:21:43.229Z",'
-    '"start":"2032-12-01T%02d:00:00.000Z","end":"2032-12-01T%02d:00:00.000Z","quantity":1,'
+    '{"expires_at":"%s","created_at":"%s",'
+    f'"start":"{DAY}T%02d:00:00.000Z","end":"{DAY}T%02d:00:00.000Z","quantity":1,'
     '"id":"room-1.%s","reservation_id":"room-1.%s","resource_id":"room-1","project_id":null,'
     '"duration":600,"what":"Haircut","where":"Main street 1","description":"Short",'
     '"customer":{},"graph":"instant"}'
 )
 # What the key is remembered under for a caller without an API key, and what for this body.
 REMEMBERED = "idempotency:{room-1}:5d77f0c4969593b253addc43e83c1914"
-FINGERPRINT = "363a6e1b1f3327eaed6122ad23024f2d"
+BODY = (
+    f'{{"resource_id": "room-1", "start": "{DAY}T10:00:00.000Z", "end": "{DAY}T11:00:00.000Z", '
+    '"what": "Haircut", "where": "Main street 1", "description": "Short", "duration": 600}'
+)
+FINGERPRINT = blake2b(BODY.encode(), digest_size=16).hexdigest()
 STATE = {
     "reservation:{room-1}:<ulid>": '{"expires_at":"<time>","created_at":"<time>",'
-    '"start":"2032-12-01T10:00:00.000Z","end":"2032-12-01T11:00:00.000Z","quantity":1,'
+    f'"start":"{DAY}T10:00:00.000Z","end":"{DAY}T11:00:00.000Z","quantity":1,'
     '"id":"room-1.<ulid>","reservation_id":"room-1.<ulid>","resource_id":"room-1",'
     '"project_id":null,"duration":600,"what":"Haircut","where":"Main street 1",'
     '"description":"Short","customer":{},"graph":"instant"}',
@@ -105,14 +112,16 @@ async def test_what_version_0_1_wrote_is_read() -> None:
 
 async def _write(redis: Redis) -> None:
     """Write what version 0.1 leaves: one entry reserved, one unsettled, a key, a tombstone."""
+    now_ms = time.time_ns() // 1_000_000
     for ulid, hour, kind in ((RESERVED, 10, "r"), (UNSETTLED, 12, "u")):
-        document = DOCUMENT % (hour, hour + 1, ulid, ulid)
+        lifetime = times.render(now_ms + 600_000), times.render(now_ms)
+        document = DOCUMENT % (*lifetime, hour, hour + 1, ulid, ulid)
         await redis.set(f"reservation:{{room-1}}:{ulid}", document, px=600_000)
         start_ms = slot_of("room-1", hour).start_ms
         member = f"{kind}:{start_ms + HOUR_MS}:1:{ulid}" + ":NONCE" * (kind == "u")
         await redis.zadd("slots:{room-1}", {member: start_ms})
     await redis.set(REMEMBERED, f"{FINGERPRINT} {RESERVED}", px=86_400_000)
-    await redis.set("ended:{room-1}:" + "0" * 26, "released 2026-11-22T15:21:43.229Z", px=60_000)
+    await redis.set("ended:{room-1}:" + "0" * 26, f"released {times.render(now_ms)}", px=60_000)
 
 
 def _op(ulid: str, hour: float) -> Op:

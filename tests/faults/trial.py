@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from tests.builders import HOUR_MS, at
+from tests.builders import DAY, HOUR_MS, at
 from tests.faults.checks import AVAILABLE_S, violations
 from tests.faults.client import Client
 from tests.faults.cluster import Cluster
@@ -85,7 +85,7 @@ class Trial:
     async def _serves(self, server: int) -> bool:
         if await self.client.request(server, "GET", "/readyz") != 200:
             return False
-        slot = {"start": "2032-12-01T10:00:00Z", "end": "2032-12-01T11:00:00Z"}
+        slot = {"start": f"{DAY}T10:00:00Z", "end": f"{DAY}T11:00:00Z"}
         body = _PROBE | slot | {"resource_id": f"probe-{next(_PROBES)}"}
         return await self.client.request(server, "POST", "/v2/bookings/reserve", body) == 201
 
