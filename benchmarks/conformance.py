@@ -1,6 +1,7 @@
 """Whether a server does the work: what it grants, refuses and answers, before it is measured."""
 
 import http.client
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -37,8 +38,8 @@ FIELDS = {
 }
 WRONG: dict[str, object] = {
     "resource_id": "-starts-with-a-dash",
-    "start": "2030-01-01T00:00:00",
-    "end": "2029-12-31T00:00:00Z",
+    "start": slots.rfc3339(slots.BASE).removesuffix("Z"),
+    "end": slots.rfc3339(slots.BASE - timedelta(days=1)),
     "duration": 86_401,
     "what": 1,
     "where": None,
@@ -51,7 +52,7 @@ WRONG: dict[str, object] = {
 MORE_WRONG: tuple[tuple[str, object], ...] = (
     ("resource_id", "r" * 129),
     ("start", "today"),
-    ("end", "2031-01-01T00:00:00Z"),
+    ("end", slots.rfc3339(slots.BASE + timedelta(days=366))),
     ("duration", 0),
     ("duration", "60"),
     ("customer", "Ada"),

@@ -10,8 +10,8 @@ KEY = "bench-0123456789abcdef"
 """the API key of whoever sends the load; of scope admin, for a row that registers a resource"""
 DURATION_S = 3_600
 """longer than any run: nothing lapses that is not meant to"""
-BASE = datetime(2030, 1, 1, tzinfo=UTC)
-"""the first minute; wrk.lua counts from it as well"""
+BASE = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=7)
+"""the first minute; no run lasts until it is over, when bookings begin to complete by themselves"""
 MINUTE = timedelta(minutes=1)
 LENGTH = timedelta(seconds=59)
 

@@ -1,9 +1,10 @@
 -- The requests of a run, each for another free slot, and its result as one line of JSON.
--- wrk.py calls it: wrk … URL -- MODE FIRST THREADS RESOURCES ITEMS KEY TEMPLATE IDS
+-- wrk.py calls it: wrk … URL -- MODE FIRST BASE THREADS RESOURCES ITEMS KEY TEMPLATE IDS
 --
 --   MODE       reserve: one slot a request; stampede: always the same one;
 --              batch: ITEMS slots a request; hand_off: books the next reservation
 --   FIRST      number of the first slot that nobody has asked for yet
+--   BASE       midnight of the day of slot 0, in seconds since 1970
 --   THREADS    of this wrk
 --   RESOURCES  over how many resources slots are spread: room-0, room-1, …
 --   TEMPLATE   the body of one reservation with |RESOURCE|, |START| and |END| in it
@@ -16,15 +17,14 @@ function setup(thread)
   threads_set_up = threads_set_up + 1
 end
 
-local BASE_S = 1893456000 -- 2030-01-01T00:00:00Z
 local DAY_S, DAY_MINUTES = 86400, 1440
-local mode, step, next_slot, resources, items, head
+local mode, step, next_slot, base_s, resources, items, head
 local parts = {} -- of the template, around what changes
 local rooms, starts, ends = {}, {}, {}
 local ids, handed_off = {}, 0
 local PATHS = {batch = '/v2/bookings/reserve/batch', hand_off = '/v2/bookings'}
 
--- A slot is the minute number floor(slot / resources) since BASE_S, less its last second, so
+-- A slot is the minute number floor(slot / resources) since BASE, less its last second, so
 -- that its start and its end have the same date. Dates are formatted once a day.
 local day, date
 local function body_of(slot)
@@ -32,15 +32,15 @@ local function body_of(slot)
   local of_day = minute % DAY_MINUTES
   local its_day = (minute - of_day) / DAY_MINUTES
   if its_day ~= day then
-    day, date = its_day, os.date('!%Y-%m-%d', BASE_S + its_day * DAY_S)
+    day, date = its_day, os.date('!%Y-%m-%d', base_s + its_day * DAY_S)
   end
   return parts[1] .. rooms[slot % resources] .. parts[2] .. date .. starts[of_day]
     .. parts[3] .. date .. ends[of_day] .. parts[4]
 end
 
 function init(args)
-  mode, resources, items = args[1], tonumber(args[4]), tonumber(args[5])
-  step, next_slot = tonumber(args[3]), tonumber(args[2]) + number
+  mode, resources, items = args[1], tonumber(args[5]), tonumber(args[6])
+  step, next_slot, base_s = tonumber(args[4]), tonumber(args[2]) + number, tonumber(args[3])
   for i = 0, resources - 1 do
     rooms[i] = 'room-' .. i
   end
@@ -48,19 +48,19 @@ function init(args)
     local time = string.format('T%02d:%02d', math.floor(i / 60), i % 60)
     starts[i], ends[i] = time .. ':00Z', time .. ':59Z'
   end
-  for part in (args[7] .. '|'):gmatch('([^|]*)|') do
+  for part in (args[8] .. '|'):gmatch('([^|]*)|') do
     if part ~= 'RESOURCE' and part ~= 'START' and part ~= 'END' then
       parts[#parts + 1] = part
     end
   end
   if mode == 'hand_off' then
-    for id in io.lines(args[8]) do
+    for id in io.lines(args[9]) do
       ids[#ids + 1] = id
     end
   end
   local path = PATHS[mode] or '/v2/bookings/reserve'
   head = 'POST ' .. path .. ' HTTP/1.1\r\nHost: ' .. wrk.host .. ':' .. wrk.port
-    .. '\r\nContent-Type: application/json\r\nAuthorization: Bearer ' .. args[6]
+    .. '\r\nContent-Type: application/json\r\nAuthorization: Bearer ' .. args[7]
     .. '\r\nContent-Length: '
 end
 

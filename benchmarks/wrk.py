@@ -92,7 +92,8 @@ def run(wrk: str, port: int, load: Load, first_slot: int, core: int | None) -> R
         f"--script={_SCRIPT}",
         f"http://{HOST}:{port}",
         "--",
-        *(load.mode, str(first_slot), "1", str(load.resources), str(load.items)),
+        *(load.mode, str(first_slot), str(slots.start_ms(0) // 1000), "1"),
+        *(str(load.resources), str(load.items)),
         *(slots.KEY, slots.TEMPLATE, str(load.reservations or "")),
     ]
     with cores.on(core):

@@ -39,7 +39,9 @@ def sent(names: Any) -> Any:
 
 def arguments(mode: str, first: int, threads: int = 1, resources: int = 8, items: int = 1) -> Any:
     """Return what wrk.py puts behind the two dashes."""
-    return (mode, str(first), str(threads), str(resources), str(items), slots.KEY, slots.TEMPLATE)
+    base_s = slots.start_ms(0) // 1000
+    counts = (first, base_s, threads, resources, items)
+    return (mode, *map(str, counts), slots.KEY, slots.TEMPLATE)
 
 
 def test_requests_ask_for_slots_in_order() -> None:

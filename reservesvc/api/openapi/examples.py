@@ -4,6 +4,7 @@ The replies are rendered from values by what renders the real ones; a test sends
 a real service, in this order, and compares. Ids and moments differ there.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -17,8 +18,10 @@ from reservesvc.domain.project import BookingDefaults, Project, Resource, unregi
 from reservesvc.domain.reservation import Claim, Details, ReservationId, document, granted
 
 _HOUR_MS = 3_600_000
-_NOW_MS = times.parse("2026-11-22T15:21:43.229Z") or 0
-_OPEN_MS = times.parse("2030-06-03T08:00:00Z") or 0
+# Far enough ahead for a process that runs for a year; the document is another once a year.
+_YEAR = datetime.now(UTC).year + 2
+_NOW_MS = times.parse(f"{_YEAR}-05-27T15:21:43.229Z") or 0
+_OPEN_MS = times.parse(f"{_YEAR}-06-03T08:00:00Z") or 0
 _DURATION_S = 300
 _TEXTS: dict[str, Any] = {
     "what": "Haircut",
