@@ -1,26 +1,18 @@
-"""Free time: when a resource is open and has a unit of its capacity left, and which slots fit.
+"""Free time: when a resource is open and has units of its capacity left, and which slots fit.
 
-Slots stand on a grid. It begins where the resource opens, so that an office that opens at half
-past eight offers half past eight; what is in the way takes slots off the grid and never moves
-it, so that a booking until 10:20 does not make every later slot begin at 20 past.
+What is in the way takes slots off the grid and never moves it, so that a booking until 10:20 does
+not make every later slot begin at 20 past.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 
-from reservesvc.domain.intervals import Interval, difference, intersection, merged
+from reservesvc.domain.intervals import Interval, difference, merged
 from reservesvc.domain.slot import Use
 
 
-class Times(NamedTuple):
-    """When something is open, and when it is open and free."""
-
-    opened: list[Interval]
-    free: list[Interval]
-
-
 def blocked(usages: Iterable[Use], capacity: int, buffer_ms: int) -> list[Interval]:
-    """Return when no unit is left, each use being longer by `buffer_ms` at both its ends."""
+    """Return when `capacity` units are in use, each use longer by `buffer_ms` at both its ends."""
     if capacity == 1:
         return merged([(start - buffer_ms, end + buffer_ms) for start, end, _ in usages])
     steps: list[tuple[int, int]] = []
@@ -42,26 +34,22 @@ def blocked(usages: Iterable[Use], capacity: int, buffer_ms: int) -> list[Interv
 
 
 def free_times(
-    opened: list[Interval], usages: Iterable[Use], capacity: int, buffer_ms: int
-) -> Times:
-    """Return when a resource is open, and what of it is free."""
-    return Times(opened, difference(opened, blocked(usages, capacity, buffer_ms)))
+    opened: list[Interval],
+    usages: Iterable[Use],
+    capacity: int,
+    buffer_ms: int = 0,
+    quantity: int = 1,
+) -> list[Interval]:
+    """Return when a resource is open and has `quantity` units left, as `blocked` counts them."""
+    if quantity > capacity:
+        return []
+    return difference(opened, blocked(usages, capacity - quantity + 1, buffer_ms))
 
 
-def common(some: Times, others: Times) -> Times:
-    """Return when both are open, and when both are free."""
-    return Times(intersection(some.opened, others.opened), intersection(some.free, others.free))
-
-
-def starts(found: Times, length_ms: int, step_ms: int) -> list[range]:
-    """Return where slots can begin: on the grid of an opening, and free for all their length."""
-    ranges: list[range] = []
-    place = 0
-    for start_ms, end_ms in found.free:
-        while found.opened[place][1] <= start_ms:
-            place += 1
-        origin_ms = found.opened[place][0]
-        first_ms = start_ms + (origin_ms - start_ms) % step_ms
-        if first_ms + length_ms <= end_ms:
-            ranges.append(range(first_ms, end_ms - length_ms + 1, step_ms))
-    return ranges
+def starts(free: list[Interval], grid: Sequence[int], length_ms: int) -> list[int]:
+    """Return the starts on the grid from which a slot is free for all its length."""
+    found: list[int] = []
+    for start_ms, end_ms in free:
+        first = bisect_left(grid, start_ms)
+        found += grid[first : bisect_right(grid, end_ms - length_ms, first)]
+    return found

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Literal, NamedTuple, Protocol, get_args
 
-from reservesvc.domain.free import Times, common, starts
 from reservesvc.domain.project import Resource
 
 Mode = Literal["roundrobin_random", "roundrobin_prioritized", "mutual", "exclusive"]
@@ -23,10 +22,10 @@ class Offer(NamedTuple):
 
 
 class Offers(Protocol):
-    """What a mode makes of the free times of resources."""
+    """What a mode makes of the slots that resources are free for."""
 
-    def add(self, place: int, found: Times) -> None:
-        """Take one more resource into account; the earlier ones go before it."""
+    def add(self, place: int, starts: Sequence[int]) -> None:
+        """Take one more resource and its starts into account; the earlier ones go before it."""
         ...
 
     def all(self) -> list[Offer]:
@@ -37,15 +36,13 @@ class Offers(Protocol):
 class OneOf:
     """In each slot the first resource that is free then; round-robin."""
 
-    def __init__(self, length_ms: int, step_ms: int) -> None:
-        self._lengths = length_ms, step_ms
+    def __init__(self) -> None:
         self._taken: dict[int, int] = {}
 
-    def add(self, place: int, found: Times) -> None:
+    def add(self, place: int, starts: Sequence[int]) -> None:
         """Offer it where none before it is free."""
         taken = self._taken
-        for each in starts(found, *self._lengths):
-            taken.update({start_ms: place for start_ms in each if start_ms not in taken})
+        taken.update({start_ms: place for start_ms in starts if start_ms not in taken})
 
     def all(self) -> list[Offer]:
         """Return every offer, by start."""
@@ -55,15 +52,13 @@ class OneOf:
 class EachOf:
     """In each slot every resource that is free then; exclusive."""
 
-    def __init__(self, length_ms: int, step_ms: int) -> None:
-        self._lengths = length_ms, step_ms
+    def __init__(self) -> None:
         self._free: dict[int, list[int]] = {}
 
-    def add(self, place: int, found: Times) -> None:
+    def add(self, place: int, starts: Sequence[int]) -> None:
         """Offer it wherever it is free."""
-        for each in starts(found, *self._lengths):
-            for start_ms in each:
-                self._free.setdefault(start_ms, []).append(place)
+        for start_ms in starts:
+            self._free.setdefault(start_ms, []).append(place)
 
     def all(self) -> list[Offer]:
         """Return every offer, by start."""
@@ -71,22 +66,21 @@ class EachOf:
 
 
 class AllOf:
-    """The slots in which all resources are free; mutual."""
+    """The slots for which all resources are free, each on its own grid; mutual."""
 
-    def __init__(self, length_ms: int, step_ms: int) -> None:
-        self._lengths = length_ms, step_ms
-        self._found: Times | None = None
+    def __init__(self) -> None:
+        self._starts: Sequence[int] = ()
         self._places: list[int] = []
 
-    def add(self, place: int, found: Times) -> None:
-        """Offer only where it is free, too."""
-        self._found = common(self._found, found) if self._found else found
+    def add(self, place: int, starts: Sequence[int]) -> None:
+        """Offer only what it is free for, too."""
+        kept = set(starts)
+        self._starts = [each for each in self._starts if each in kept] if self._places else starts
         self._places.append(place)
 
     def all(self) -> list[Offer]:
         """Return every offer, by start."""
-        ranges = starts(self._found, *self._lengths) if self._found else []
-        return [Offer(start_ms, self._places) for each in ranges for start_ms in each]
+        return [Offer(start_ms, self._places) for start_ms in self._starts]
 
 
 _OFFERS: dict[Mode, type[OneOf | EachOf | AllOf]] = {
@@ -97,9 +91,9 @@ _OFFERS: dict[Mode, type[OneOf | EachOf | AllOf]] = {
 }
 
 
-def offers(mode: Mode, length_ms: int, step_ms: int) -> Offers:
+def offers(mode: Mode) -> Offers:
     """Return what makes offers in `mode`, without a resource so far."""
-    return _OFFERS[mode](length_ms, step_ms)
+    return _OFFERS[mode]()
 
 
 def preferred(mode: Mode, resources: Sequence[Resource], lot: str) -> list[Resource]:

@@ -61,7 +61,7 @@ def openings(
 
 
 def _kept(
-    open_ms: list[Interval], constraints: Sequence[Constraint], on_the_wall: list[Stretch]
+    open_ms: list[Interval], constraints: Sequence[Constraint], on_the_wall: Sequence[Stretch]
 ) -> list[Interval]:
     families: dict[str, list[Rule]] = {}
     for constraint in constraints:
@@ -72,7 +72,7 @@ def _kept(
     return difference(reduce(intersection, allowed, open_ms), _times(blocked, on_the_wall))
 
 
-def _times(rules: Iterable[Rule], on_the_wall: list[Stretch]) -> list[Interval]:
+def _times(rules: Iterable[Rule], on_the_wall: Sequence[Stretch]) -> list[Interval]:
     """Return the instants that any of `rules` is about."""
     found: list[Interval] = []
     for rule in rules:
@@ -83,7 +83,7 @@ def _times(rules: Iterable[Rule], on_the_wall: list[Stretch]) -> list[Interval]:
 
 def _instants(rule: Rule, stretch: Stretch) -> Iterable[Interval]:
     if isinstance(rule, Period):
-        return _clipped([_period(rule, stretch)], stretch)
+        return _clipped([instants(rule, stretch.offset_ms)], stretch)
     first_week_ms = stretch.start_ms + stretch.offset_ms - _FIRST_MONDAY_MS
     week_ms = first_week_ms // _WEEK_MS * _WEEK_MS + _FIRST_MONDAY_MS - stretch.offset_ms
     weeks = range(week_ms, stretch.end_ms, _WEEK_MS)
@@ -96,15 +96,21 @@ def _clipped(intervals: Iterable[Interval], stretch: Stretch) -> list[Interval]:
     return [(a, b) for a, b in cut if a < b]
 
 
-def _period(rule: Period, stretch: Stretch) -> Interval:
-    """Return when it is; on the clock of `stretch` where it has no offset of its own."""
-    return _instant(rule.start, stretch), _instant(rule.end, stretch)
+def instants(period: Period, offset_ms: int = 0) -> Interval:
+    """Return when a period is.
+
+    Args:
+        period: with offsets of its own, or on a clock.
+        offset_ms: how far that clock is ahead of UTC; of no effect on offsets of its own.
+
+    """
+    return _instant(period.start, offset_ms), _instant(period.end, offset_ms)
 
 
-def _instant(moment: datetime, stretch: Stretch) -> int:
+def _instant(moment: datetime, offset_ms: int) -> int:
     offset = moment.utcoffset()
     wall_ms = (moment.replace(tzinfo=None) - _WALL_EPOCH) // MILLISECOND
-    return wall_ms - (stretch.offset_ms if offset is None else offset // MILLISECOND)
+    return wall_ms - (offset_ms if offset is None else offset // MILLISECOND)
 
 
 def _times_of_the_week(

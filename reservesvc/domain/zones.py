@@ -34,7 +34,9 @@ def zone(name: str) -> ZoneInfo | None:
         return None
 
 
-def stretches(where: tzinfo, start_ms: int, end_ms: int) -> list[Stretch]:
+# One search asks for the same stretches for each of its resources.
+@lru_cache(64)
+def stretches(where: tzinfo, start_ms: int, end_ms: int) -> tuple[Stretch, ...]:
     """Return the stretches that `[start_ms, end_ms)` consists of.
 
     No zone ever changed its clock and changed it back within a day, so looking once a day
@@ -52,7 +54,7 @@ def stretches(where: tzinfo, start_ms: int, end_ms: int) -> list[Stretch]:
         at_ms = next_ms
     if begun_ms < end_ms:
         found.append(Stretch(begun_ms, end_ms, offset_ms))
-    return found
+    return tuple(found)
 
 
 def wall_of(where: tzinfo, instant_ms: int) -> datetime:
@@ -72,7 +74,10 @@ def instant_of(where: tzinfo, wall: datetime) -> int:
 def full_hour(where: tzinfo, instant_ms: int) -> int:
     """Return the next instant at which the clock shows a full hour, or this one."""
     offset_ms = _offset_ms(where, instant_ms)
-    return -(-(instant_ms + offset_ms) // HOUR_MS) * HOUR_MS - offset_ms
+    full_ms = -(-(instant_ms + offset_ms) // HOUR_MS) * HOUR_MS - offset_ms
+    if _offset_ms(where, full_ms) == offset_ms:
+        return full_ms
+    return full_hour(where, _change(where, instant_ms, full_ms))
 
 
 def _offset_ms(where: tzinfo, instant_ms: int) -> int:

@@ -16,15 +16,14 @@ from msgspec import Struct
 from reservesvc.domain.availability import AvailabilityWish, Search, asked_resources, complete
 from reservesvc.domain.constraints import Constraint
 from reservesvc.domain.entry import Entry
-from reservesvc.domain.free import free_times
-from reservesvc.domain.intervals import Interval
+from reservesvc.domain.free import free_times, starts
+from reservesvc.domain.grid import Opened, opened
 from reservesvc.domain.offers import Offer, offers, preferred
-from reservesvc.domain.opening import openings
 from reservesvc.domain.outcomes import Invalid
 from reservesvc.domain.project import Resource
 from reservesvc.domain.slot import Use
 from reservesvc.domain.wish import Limits
-from reservesvc.domain.zones import full_hour, zone
+from reservesvc.domain.zones import zone
 from reservesvc.ports import ColdUsages, Stores
 
 TURN = 4
@@ -90,21 +89,23 @@ async def _in_use(stores: Stores, ids: Sequence[str], search: Search) -> _InUse:
 
 
 async def _offers(search: Search, resources: Sequence[Resource], in_use: _InUse) -> list[Offer]:
-    found = offers(search.mode, search.length_ms, search.step_ms)
-    opened: dict[tuple[str, tuple[Constraint, ...]], list[Interval]] = {}
+    found = offers(search.mode)
+    known: dict[tuple[str, tuple[Constraint, ...]], Opened] = {}
     for place, resource in enumerate(resources):
         alike = resource.timezone, resource.availability_constraints
-        if alike not in opened:
-            opened[alike] = _opened(search, resource)
-        used = in_use.of(resource.id)
-        found.add(place, free_times(opened[alike], used, resource.capacity, search.buffer_ms))
+        if alike not in known:
+            known[alike] = _opened(search, resource)
+        times, grid = known[alike]
+        free = free_times(times, in_use.of(resource.id), resource.capacity, search.buffer_ms)
+        found.add(place, starts(free, grid, search.length_ms))
         if place % TURN == 0:
             await asyncio.sleep(0)
     return found.all()
 
 
-def _opened(search: Search, resource: Resource) -> list[Interval]:
+def _opened(search: Search, resource: Resource) -> Opened:
     where = zone(resource.timezone) or UTC  # `complete` lets no other through
-    start_ms = full_hour(where, search.start_ms) if search.rounds else search.start_ms
     lists = (search.constraints, resource.availability_constraints)
-    return openings(lists, where, start_ms, search.end_ms)
+    return opened(
+        lists, where, search.start_ms, search.end_ms, search.step_ms, rounds=search.rounds
+    )

@@ -1,6 +1,6 @@
 """Time zones: the clock on the wall, across its changes."""
 
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,6 +12,7 @@ from reservesvc.domain.zones import DAY_MS, HOUR_MS, full_hour, stretches, wall_
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"]
 YEAR_MS = 366 * DAY_MS
+MINUTE_MS = 60_000
 NEW_YEAR_MS = times.parse("2026-01-01T00:00:00Z") or 0
 
 
@@ -55,13 +56,33 @@ def test_stretches_cover_the_time_with_its_offsets(
 
 @given(st.sampled_from(ZONES).map(ZoneInfo), st.integers(NEW_YEAR_MS, NEW_YEAR_MS + YEAR_MS))
 def test_the_next_full_hour(where: tzinfo, instant_ms: int) -> None:
-    """Less than an hour away, and full on that clock, also where UTC's is not."""
+    """The clock shows it, and has shown no other since; also where UTC's hour is not full."""
     found = full_hour(where, instant_ms)
-    assert instant_ms <= found < instant_ms + HOUR_MS
-    if len(stretches(where, instant_ms, found + 1)) == 1:
-        assert wall_of(where, found).replace(hour=0) == datetime.combine(
-            wall_of(where, found), datetime.min.time()
-        )
+    assert instant_ms <= found < instant_ms + 3 * HOUR_MS // 2
+    assert _is_full(where, found)
+    first_minute_ms = instant_ms + -instant_ms % MINUTE_MS
+    assert not any(_is_full(where, at) for at in range(first_minute_ms, found, MINUTE_MS))
+
+
+def _is_full(where: tzinfo, instant_ms: int) -> bool:
+    wall = wall_of(where, instant_ms)
+    return wall == wall.replace(minute=0, second=0, microsecond=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        # Half an hour forward at two o'clock, and back: the clock shows no full hour by then.
+        ("Australia/Lord_Howe", "2026-10-04T01:45:00+10:30", "2026-10-04T03:00:00+11:00"),
+        ("Australia/Lord_Howe", "2026-04-05T01:45:00+11:00", "2026-04-05T02:00:00+10:30"),
+        ("Europe/Berlin", "2026-03-29T01:45:00+01:00", "2026-03-29T03:00:00+02:00"),
+        ("Europe/Berlin", "2026-10-25T02:45:00+02:00", "2026-10-25T02:00:00+01:00"),
+    ],
+)
+def test_the_full_hour_after_a_change_of_the_clock(name: str, text: str, expected: str) -> None:
+    """It is one that the clock shows after the change."""
+    found = full_hour(ZoneInfo(name), times.parse(text) or 0)
+    assert found == times.parse(expected)
 
 
 @pytest.mark.parametrize("name", ["", "Mars/Olympus", "../etc/passwd", "Europe/Berlin\0", "/etc"])
