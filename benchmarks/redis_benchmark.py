@@ -26,6 +26,8 @@ _CONNECTIONS = 50
 """redis-benchmark's own default"""
 _START = f"4{_RANDOM}00"
 _END = b"ARGV[3] = string.sub(ARGV[2], 1, -3) .. '99'\n"
+_AHEAD_MS = "9" * 15
+"""as far as a random slot can be: thousands of years"""
 _PER_S = re.compile(r"([\d.]+) requests per second")
 _DOCUMENT_BYTES = 382
 """of the JSON from "start" on, as in the other rows"""
@@ -64,7 +66,7 @@ def _claim(run: str) -> list[str]:
     times, tag = Times(), "{" + RESOURCE_ID + "}"
     ulid = f"01{_RANDOM}{_RANDOM}"
     keys = [f"reservation:{tag}:{ulid}", f"slots:{tag}", f"fence:{tag}", f"overlap:{tag}"]
-    limits = [str(times.past_ms), str(times.index_ttl_ms), str(SWEEP)]
+    limits = [str(times.past_ms), _AHEAD_MS, str(times.index_ttl_ms), str(SWEEP)]
     document = "x" * _DOCUMENT_BYTES
     duration = str(DURATION_S * 1000)
     return [str(len(keys)), *keys, run, _START, "", "1", "1", duration, document, *limits]

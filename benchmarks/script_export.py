@@ -21,6 +21,7 @@ def export(run: str) -> bytes:
             sha=script.sha.decode(),
             run=run,
             past_ms=times.past_ms,
+            ahead_ms=times.ahead_ms,
             index_ttl_ms=times.index_ttl_ms,
             sweep=SWEEP,
         )

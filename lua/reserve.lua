@@ -23,11 +23,12 @@ ARGV
   6 duration_ms    how long to hold, at least 1
   7 document       the reservation's JSON from "start" on
   8 past_ms        how long ago the slot may have ended
-  9 index_ttl_ms   how long an idle index stays
-  10 sweep         most dead entries to drop in one call
-  11 fingerprint   of the request's body; only with an Idempotency-Key
-  12 idempotency_ttl_ms how long that key is remembered; only with an Idempotency-Key
-  13 instead       id of a booking's entry that is in nobody's way; only to reschedule it
+  9 ahead_ms       how far ahead the slot may end
+  10 index_ttl_ms  how long an idle index stays
+  11 sweep         most dead entries to drop in one call
+  12 fingerprint   of the request's body; only with an Idempotency-Key
+  13 idempotency_ttl_ms how long that key is remembered; only with an Idempotency-Key
+  14 instead       id of a booking's entry that is in nobody's way; only to reschedule it
 
 ANSWERS
   reserved         now_ms
@@ -35,6 +36,7 @@ ANSWERS
   replayed_ended   ulid: what this key reserved before is no more
   key_reused       the key came with another body before
   past             earliest_ms: ends before this are not indexed
+  far              latest_ms: the latest end that a slot may have
   cold             resync, then call again
   swept            dead entries were dropped, there may be more: call again
   taken            by (reserved, booked), retry_after_ms (-1: no use in waiting)
@@ -43,8 +45,9 @@ local KEY_RESERVATION, KEY_SLOTS, KEY_FENCE, KEY_OVERLAP, KEY_IDEMPOTENCY =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local RUN, START, END, QUANTITY, CAPACITY, DURATION_MS =
   ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local DOCUMENT, PAST_MS, INDEX_TTL_MS, SWEEP, FINGERPRINT, IDEMPOTENCY_TTL_MS, INSTEAD =
-  ARGV[7], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12], ARGV[13]
+local DOCUMENT, PAST_MS, AHEAD_MS, INDEX_TTL_MS, SWEEP =
+  ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
+local FINGERPRINT, IDEMPOTENCY_TTL_MS, INSTEAD = ARGV[12], ARGV[13], ARGV[14]
 
 --@include clock
 --@include entries
@@ -77,6 +80,9 @@ end
 
 if end_ms <= now_ms - PAST_MS then
   return {'past', now_ms - PAST_MS}
+end
+if end_ms > now_ms + AHEAD_MS then
+  return {'far', now_ms + AHEAD_MS}
 end
 
 local state = redis.call('MGET', KEY_FENCE, KEY_OVERLAP)

@@ -191,6 +191,7 @@ def _limits(config: Config) -> Limits:
         duration_s_max=config.duration_max_s,
         slot_s_max=config.slot_max_s,
         past_s_max=config.past_max_s,
+        ahead_s_max=config.ahead_max_s,
         grace_ms=config.grace_ms,
     )
 
@@ -200,6 +201,7 @@ def _times(config: Config) -> Times:
         life_ms=config.duration_max_s * 1000,
         grace_ms=config.grace_ms,
         past_ms=config.past_max_s * 1000,
+        ahead_ms=config.ahead_max_s * 1000,
     )
 
 

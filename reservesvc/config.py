@@ -92,6 +92,7 @@ class Config(Struct, frozen=True, kw_only=True):
     duration_max_s: int
     slot_max_s: int
     past_max_s: int
+    ahead_max_s: int
     body_max_bytes: int
     keepalive_s: int
     shutdown_s: int

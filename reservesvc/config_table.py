@@ -217,6 +217,14 @@ SETTINGS = (
     ),
     Setting(
         _TIMES,
+        "AHEAD_MAX_S",
+        3_660 * _DAY_S,
+        values.number(_DAY_S, 36_600 * _DAY_S),
+        "NUMBER",
+        "how far ahead a slot may end, and a search for free slots may begin, in seconds",
+    ),
+    Setting(
+        _TIMES,
         "BODY_MAX_BYTES",
         65_536,
         values.number(1_024, 16_777_216),

@@ -28,9 +28,9 @@ from reservesvc.domain.outcomes import (
     NoSeat,
     NotFound,
     NotOpen,
+    OutOfReach,
     Overdue,
     Overtaken,
-    Past,
     Pending,
     Released,
     ReplayedEnded,
@@ -114,13 +114,13 @@ class ReservationStore(Protocol):
 
     async def reserve(
         self, claim: Claim, capacity: int, idempotency: Idempotency | None
-    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+    ) -> Reserved | ReplayedEnded | KeyReused | OutOfReach | Cold | Taken:
         """Hold the slot if nothing blocks it, atomically."""
         ...
 
     async def reserve_instead(
         self, claim: Claim, capacity: int, entry_id: str
-    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+    ) -> Reserved | ReplayedEnded | KeyReused | OutOfReach | Cold | Taken:
         """Hold the slot as `reserve` does, with the entry `entry_id` in nobody's way."""
         ...
 
@@ -142,7 +142,7 @@ class ReservationStore(Protocol):
 
     async def reserve_many(
         self, asks: Sequence[Ask]
-    ) -> list[Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken | UnavailableError]:
+    ) -> list[Reserved | ReplayedEnded | KeyReused | OutOfReach | Cold | Taken | UnavailableError]:
         """Reserve each, all sent together; one that failed has its error in its place."""
         ...
 

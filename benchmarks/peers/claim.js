@@ -53,7 +53,8 @@ export function keysOf({ ulid, document }) {
 export function argumentsOf({ startMs, endMs, document }) {
   return [
     script.run, startMs, endMs, document.quantity, 1, document.duration * 1000,
-    JSON.stringify(document).slice(1), script.past_ms, script.index_ttl_ms, script.sweep,
+    JSON.stringify(document).slice(1), script.past_ms, script.ahead_ms,
+    script.index_ttl_ms, script.sweep,
   ];
 }
 

@@ -118,6 +118,7 @@ def arguments(claim: Claim, script: Script) -> list[str | int | bytes]:
         claim.duration_s * 1000,
         encode(claim.head | claim.details)[1:],
         script.past_ms,
+        script.ahead_ms,
         script.index_ttl_ms,
         script.sweep,
     ]

@@ -17,6 +17,7 @@ class Script(Struct, frozen=True, kw_only=True):
     run: str
     """of the Redis server, as the fence key names it"""
     past_ms: int
+    ahead_ms: int
     index_ttl_ms: int
     sweep: int
 

@@ -74,6 +74,9 @@ PROBLEMS = {
     "slot_too_old": Kind(
         422, "Slot too old", "The slot ended longer ago than the service looks back."
     ),
+    "slot_too_far": Kind(
+        422, "Slot too far ahead", "The slot ends later than the service takes reservations for."
+    ),
     "extension_limit": Kind(
         422, "Extension limit", "The reservation would outlive the longest life it may have."
     ),

@@ -30,6 +30,7 @@ from reservesvc.domain.outcomes import (
     NotOpen,
     Past,
     Taken,
+    TooFar,
     Unsettled,
 )
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
@@ -38,6 +39,7 @@ Refusal = (
     Invalid
     | KeyReused
     | Past
+    | TooFar
     | Taken
     | Ended
     | Unsettled
@@ -67,6 +69,8 @@ def of_outcome(outcome: Refusal) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return KEY_REUSED
         case Past():
             return _past(outcome)
+        case TooFar():
+            return _too_far(outcome)
         case Ended():
             return _ended(outcome)
         case Unsettled():
@@ -169,6 +173,15 @@ def _past(outcome: Past) -> Problem:
     return Problem(
         code="slot_too_old",
         detail=f"The slot ended too long ago; its end {rule}.",
+        errors={"end": [f"end {rule}"]},
+    )
+
+
+def _too_far(outcome: TooFar) -> Problem:
+    rule = f"must be no later than {times.render_rare(outcome.latest_ms)}"
+    return Problem(
+        code="slot_too_far",
+        detail=f"The slot is too far ahead; its end {rule}.",
         errors={"end": [f"end {rule}"]},
     )
 

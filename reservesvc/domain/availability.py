@@ -20,7 +20,6 @@ from reservesvc.domain.zones import DAY_MS, ZONE_RULE, zone
 
 WINDOW_MS_MAX = 185 * DAY_MS
 """six months, the longest ones, and an hour for the clock"""
-AHEAD_MS_MAX = 3660 * DAY_MS
 SLOTS_MAX = 20_000
 """how many slots may fit between `from` and `to`: six months of quarters of an hour"""
 PLACES_MAX: dict[Mode, int] = {
@@ -123,7 +122,7 @@ def complete(
         project: the one its `project_id` names; None where it names none or an unknown one.
         resources: those that `asked_resources` names.
         now_ms: what relative times are relative to.
-        limits: how long slots may be, and how long ago.
+        limits: how long slots may be, how long ago and how far ahead.
 
     """
     _take_from(wish, project)
@@ -187,12 +186,13 @@ def _window(wish: AvailabilityWish, now_ms: int, limits: Limits, where: tzinfo) 
     start_ms = instant(wish.from_ or "", now_ms, where)
     # Four weeks from now is what Timekit says; a search that begins later would end before.
     end_ms = instant(wish.to or _WINDOW, now_ms if wish.to else start_ms or 0, where)
+    latest_ms = now_ms + limits.ahead_s_max * 1000
     if start_ms is None:
         wish.wrong("from", INSTANT_RULE)
     elif start_ms < now_ms - limits.past_s_max * 1000:
         wish.wrong("from", f"must be at most {limits.past_s_max} seconds ago")
-    elif start_ms > now_ms + AHEAD_MS_MAX:
-        wish.wrong("from", f"must be at most {AHEAD_MS_MAX // DAY_MS} days ahead")
+    elif start_ms > latest_ms:
+        wish.wrong("from", f"must be at most {limits.ahead_s_max} seconds ahead")
     if end_ms is None:
         wish.wrong("to", INSTANT_RULE)
     if start_ms is None or end_ms is None or "from" in wish.errors:
@@ -201,7 +201,7 @@ def _window(wish: AvailabilityWish, now_ms: int, limits: Limits, where: tzinfo) 
         wish.wrong("to", "must be after from")
     elif end_ms - start_ms > WINDOW_MS_MAX:
         wish.wrong("to", "must be at most 6 months after from")
-    return start_ms, end_ms
+    return start_ms, min(end_ms, latest_ms)  # no slot is offered that cannot be reserved
 
 
 def _length(wish: AvailabilityWish, name: str, least_ms: int, most_ms: int) -> int:

@@ -34,6 +34,16 @@ class Past(Outcome, frozen=True, kw_only=True):
     earliest_ms: int
 
 
+class TooFar(Outcome, frozen=True, kw_only=True):
+    """The slot ends later than the service takes reservations for."""
+
+    latest_ms: int
+
+
+OutOfReach = Past | TooFar
+"""the slot is not in the span of time that can be reserved"""
+
+
 class Cold(Outcome, frozen=True, kw_only=True):
     """The index cannot judge the slot; resync the resource and ask again."""
 
@@ -72,7 +82,7 @@ class CartRefused(Outcome, frozen=True, kw_only=True):
 
     place: int
     """which one, counted from 0"""
-    outcome: Past | Taken
+    outcome: OutOfReach | Taken
 
 
 class CartEnded(Outcome, frozen=True, kw_only=True):

@@ -28,6 +28,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     slot_s_max: int = 31 * 86_400
     past_s_max: int = 366 * 86_400
     """how long ago a slot may have ended"""
+    ahead_s_max: int = 3_660 * 86_400
+    """how far ahead a slot may end"""
     grace_ms: int = 10_000
     """how long a hand-off that started in time may take to finish"""
 

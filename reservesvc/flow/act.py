@@ -17,8 +17,8 @@ from reservesvc.domain.outcomes import (
     FenceMoved,
     NotFound,
     NotOpen,
+    OutOfReach,
     Overdue,
-    Past,
     Pending,
     Reserved,
     Taken,
@@ -49,7 +49,7 @@ async def act(
     action: str,
     inputs: Inputs | None = None,
     limits: Limits = ORDINARY,
-) -> Changed | NotOpen | NotFound | Taken | Past:
+) -> Changed | NotOpen | NotFound | Taken | OutOfReach:
     """Move the booking along its graph; a slot it no longer needs is free at once.
 
     A timer that has run out goes first, whoever comes later: what it asks for is done before
@@ -75,7 +75,7 @@ async def act(
         if state is None:
             return NotOpen(booking=booking, open_actions=tuple(booking.open_actions))
         outcome = await _change(stores, limits, booking, _Move(state, Asked(inputs=inputs)))
-        if isinstance(outcome, Changed | Taken | Past):
+        if isinstance(outcome, Changed | Taken | OutOfReach):
             return outcome
         if isinstance(outcome, Overdue):
             await take_due(stores, outcome.booking, limits)
@@ -85,7 +85,7 @@ async def act(
 
 async def take_due(
     stores: Stores, booking: Booking, limits: Limits = ORDINARY
-) -> _Decision | FenceMoved | Past | None:
+) -> _Decision | FenceMoved | OutOfReach | None:
     """Make the move that the booking's timer asks for, if it is due and nobody has made it.
 
     None where its state has no timer.
@@ -102,7 +102,7 @@ async def take_due(
 
 async def _change(
     stores: Stores, limits: Limits, booking: Booking, move: _Move
-) -> _Decision | FenceMoved | Past:
+) -> _Decision | FenceMoved | OutOfReach:
     """Change the booking's state, by the way that the slot asks for."""
     blocks = replace(booking, state=move.state).blocks
     if blocks == booking.blocks:
@@ -142,7 +142,9 @@ async def _free(stores: Stores, booking: Booking, move: _Move) -> _Decision | Fe
     return outcome
 
 
-async def _claim(stores: Stores, limits: Limits, booking: Booking, move: _Move) -> _Decision | Past:
+async def _claim(
+    stores: Stores, limits: Limits, booking: Booking, move: _Move
+) -> _Decision | OutOfReach:
     """Claim the slot under the booking's entry, then change the state as a hand-off would.
 
     All who want the same of this booking share one claim, for its id is the booking's. After
@@ -152,7 +154,7 @@ async def _claim(stores: Stores, limits: Limits, booking: Booking, move: _Move) 
     capacity = UNLIMITED if booking.double else resource.capacity
     claim = claim_for(terms_of(booking), booking.entry_id, limits.grace_ms)
     claimed = await claim_slot(stores, claim, capacity, None)
-    if isinstance(claimed, Taken | Past):
+    if isinstance(claimed, Taken | OutOfReach):
         return claimed
     if not isinstance(claimed, Reserved):
         return NotOpen(booking=booking, open_actions=())  # it is booked under this id already

@@ -20,7 +20,7 @@ from reservesvc.domain.outcomes import (
     Invalid,
     KeyReused,
     Live,
-    Past,
+    OutOfReach,
     ReplayedEnded,
     Reserved,
     Taken,
@@ -32,7 +32,7 @@ from reservesvc.flow.reserve import claim_for, claim_slot, how_the_first_ended, 
 from reservesvc.flow.resync import ATTEMPTS, kept_cold, resync
 from reservesvc.ports import Ask, Idempotency, Stores
 
-Each = Reserved | Invalid | KeyReused | Past | Taken | Ended | UnavailableError
+Each = Reserved | Invalid | KeyReused | OutOfReach | Taken | Ended | UnavailableError
 
 
 async def reserve_each(
@@ -87,8 +87,10 @@ async def reserve_all(
 
 async def _claim_each(
     stores: Stores, asks: dict[int, Ask]
-) -> dict[int, Reserved | ReplayedEnded | KeyReused | Past | Taken | UnavailableError]:
-    ends: dict[int, Reserved | ReplayedEnded | KeyReused | Past | Taken | UnavailableError] = {}
+) -> dict[int, Reserved | ReplayedEnded | KeyReused | OutOfReach | Taken | UnavailableError]:
+    ends: dict[
+        int, Reserved | ReplayedEnded | KeyReused | OutOfReach | Taken | UnavailableError
+    ] = {}
     for _ in range(ATTEMPTS):
         outcomes = await stores.reservations.reserve_many(list(asks.values()))
         cold: dict[int, Ask] = {}

@@ -31,7 +31,7 @@ from reservesvc.domain.outcomes import (
     KeyReused,
     Mismatch,
     NoSeat,
-    Past,
+    OutOfReach,
     Pending,
     ReplayedEnded,
     Reserved,
@@ -75,7 +75,7 @@ async def hand_off(
 
 async def book(
     stores: Stores, limits: Limits, wish: Wish, idempotency: Idempotency | None
-) -> Booked | Invalid | KeyReused | NoSeat | Past | Taken:
+) -> Booked | Invalid | KeyReused | NoSeat | OutOfReach | Taken:
     """Book a free slot, or seats of a group, without a reservation of the caller's own.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from reservesvc.domain.booking import NOT_WORKED_OUT, Booking
 from reservesvc.domain.graphs import GRAPHS
-from reservesvc.domain.outcomes import Changed, Past, Taken
+from reservesvc.domain.outcomes import Changed, OutOfReach, Taken
 from reservesvc.domain.wish import Limits
 from reservesvc.flow.act import take_due
 from reservesvc.ports import Stores
@@ -57,4 +57,4 @@ async def carry_out(
     outcome = await take_due(stores, booking, limits)
     if isinstance(outcome, Changed):
         return "moved"
-    return "taken" if isinstance(outcome, Taken | Past) else "overtaken"
+    return "taken" if isinstance(outcome, Taken | OutOfReach) else "overtaken"

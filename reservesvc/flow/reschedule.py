@@ -18,7 +18,7 @@ from reservesvc.domain.outcomes import (
     KeyReused,
     NotFound,
     NotOpen,
-    Past,
+    OutOfReach,
     Pending,
     ReplayedEnded,
     Rescheduled,
@@ -42,7 +42,7 @@ from reservesvc.flow.settle import give_back, settle
 from reservesvc.flow.unsettle import Unindexed, unsettle_booking
 from reservesvc.ports import Idempotency, Stores
 
-End = Rescheduled | Invalid | KeyReused | NotFound | NotOpen | Past | Taken
+End = Rescheduled | Invalid | KeyReused | NotFound | NotOpen | OutOfReach | Taken
 
 
 class _Plan(Struct, frozen=True):
@@ -135,7 +135,7 @@ class _Attempts:
         self._refused = pair.fences if isinstance(decision, FenceMoved) else None
         return None
 
-    async def _claim(self, plan: _Plan) -> Reserved | KeyReused | Past | Taken | None:
+    async def _claim(self, plan: _Plan) -> Reserved | KeyReused | OutOfReach | Taken | None:
         outcome = await self._stores.reservations.reserve_instead(
             plan.claim, plan.capacity, plan.before.entry_id
         )

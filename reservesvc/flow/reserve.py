@@ -5,7 +5,7 @@ from reservesvc.domain.outcomes import (
     Ended,
     Invalid,
     KeyReused,
-    Past,
+    OutOfReach,
     ReplayedEnded,
     Reserved,
     Taken,
@@ -24,7 +24,7 @@ UNLIMITED = 2**31
 
 async def reserve(
     stores: Stores, limits: Limits, wish: Wish, idempotency: Idempotency | None
-) -> Reserved | Invalid | KeyReused | Past | Taken | Ended:
+) -> Reserved | Invalid | KeyReused | OutOfReach | Taken | Ended:
     """Hold the slot that `wish` asks for, if nothing blocks it.
 
     `Ended` answers a repeated Idempotency-Key whose reservation is no more: an expired hold
@@ -100,7 +100,7 @@ def claim_for(terms: Terms, ulid: str, duration_ms: int) -> Claim:
 
 async def claim_slot(
     stores: Stores, claim: Claim, capacity: int, idempotency: Idempotency | None
-) -> Reserved | ReplayedEnded | KeyReused | Past | Taken:
+) -> Reserved | ReplayedEnded | KeyReused | OutOfReach | Taken:
     """Claim the slot on a warm index.
 
     Raises:

@@ -8,10 +8,12 @@ from reservesvc.domain.outcomes import (
     Cold,
     Ended,
     KeyReused,
+    OutOfReach,
     Past,
     ReplayedEnded,
     Reserved,
     Taken,
+    TooFar,
 )
 from reservesvc.domain.reservation import Claim, ReservationId, granted, stored
 from reservesvc.ports import IndexEntry
@@ -25,7 +27,7 @@ KINDS: dict[bytes, Literal["reserved", "unsettled", "booked"]] = {
 
 def reserve_outcome(  # noqa: PLR0911 - a table: one row an answer
     claim: Claim, answer: list[Any]
-) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+) -> Reserved | ReplayedEnded | KeyReused | OutOfReach | Cold | Taken:
     """Return what reserve.lua answered to `claim`."""
     match answer:
         case [b"reserved", now_ms]:
@@ -46,6 +48,8 @@ def reserve_outcome(  # noqa: PLR0911 - a table: one row an answer
             return KeyReused()
         case [b"past", earliest_ms]:
             return Past(earliest_ms=earliest_ms)
+        case [b"far", latest_ms]:
+            return TooFar(latest_ms=latest_ms)
         case _:
             raise unexpected("reserve", answer)
 

@@ -19,6 +19,7 @@ class ClaimPacking:
     Args:
         keys: names the keys.
         past_ms: how long ago a slot may have ended.
+        ahead_ms: how far ahead a slot may end.
         index_ttl_ms: how long an idle index stays.
         sweep: most dead entries to drop in one call.
         idempotency_ms: how long an Idempotency-Key is remembered.
@@ -26,10 +27,18 @@ class ClaimPacking:
     """
 
     def __init__(
-        self, keys: Keys, *, past_ms: int, index_ttl_ms: int, sweep: int, idempotency_ms: int
+        self,
+        keys: Keys,
+        *,
+        past_ms: int,
+        ahead_ms: int,
+        index_ttl_ms: int,
+        sweep: int,
+        idempotency_ms: int,
     ) -> None:
         self._keys = keys
-        self._after_document = b"\r\n" + b"".join(map(bulk, (past_ms, index_ttl_ms, sweep)))
+        limits = past_ms, ahead_ms, index_ttl_ms, sweep
+        self._after_document = b"\r\n" + b"".join(map(bulk, limits))
         self._idempotency_ms = bulk(idempotency_ms)
         self._around_ulid: dict[str, tuple[str, str]] = {}
 
@@ -49,14 +58,14 @@ class ClaimPacking:
             self._after_document,
         )
         if idempotency is None:
-            return Packed(4, keys, 9, arguments)
+            return Packed(4, keys, 10, arguments)
         keys += bulk(self._keys.idempotency(resource_id, idempotency.digest))
-        return Packed(5, keys, 11, arguments + bulk(idempotency.fingerprint) + self._idempotency_ms)
+        return Packed(5, keys, 12, arguments + bulk(idempotency.fingerprint) + self._idempotency_ms)
 
     def packed_instead(self, claim: Claim, capacity: int, entry_id: str) -> Packed:
         """Return the call that claims the slot as if the entry `entry_id` were not there."""
         call = self.packed(claim, capacity, None)
-        return Packed(call.keys_count, call.keys, 12, call.arguments + _NO_KEY + bulk(entry_id))
+        return Packed(call.keys_count, call.keys, 13, call.arguments + _NO_KEY + bulk(entry_id))
 
     def _learnt(self, resource_id: str) -> tuple[str, str]:
         """Return the packed keys of a claim on the resource, what goes before its ULID and after.

@@ -15,6 +15,8 @@ class Times(Struct, frozen=True, kw_only=True):
     """how long a hand-off that started in time may take to finish"""
     past_ms: int = 366 * DAY_MS
     """how long ago a slot may have ended"""
+    ahead_ms: int = 3_660 * DAY_MS
+    """how far ahead a slot may end"""
     ended_ms: int = HOUR_MS
     """how long a tombstone stays"""
     idempotency_ms: int = DAY_MS

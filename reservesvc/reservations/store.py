@@ -9,7 +9,7 @@ from reservesvc.domain.outcomes import (
     ExtensionLimit,
     KeyReused,
     Live,
-    Past,
+    OutOfReach,
     Released,
     ReplayedEnded,
     Reserved,
@@ -42,6 +42,7 @@ class RedisReservations(Handoffs, Indexes, Usages):
         self._packing = ClaimPacking(
             keys,
             past_ms=limits.past_ms,
+            ahead_ms=limits.ahead_ms,
             index_ttl_ms=limits.index_ttl_ms,
             sweep=SWEEP,
             idempotency_ms=limits.idempotency_ms,
@@ -50,7 +51,7 @@ class RedisReservations(Handoffs, Indexes, Usages):
 
     async def reserve(
         self, claim: Claim, capacity: int, idempotency: Idempotency | None
-    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+    ) -> Reserved | ReplayedEnded | KeyReused | OutOfReach | Cold | Taken:
         """Hold the slot if nothing blocks it, atomically."""
         call = self._packing.packed(claim, capacity, idempotency)
         answer = await self._call_packed(self._reserve, call)
@@ -62,7 +63,7 @@ class RedisReservations(Handoffs, Indexes, Usages):
 
     async def reserve_many(
         self, asks: Sequence[Ask]
-    ) -> list[Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken | UnavailableError]:
+    ) -> list[Reserved | ReplayedEnded | KeyReused | OutOfReach | Cold | Taken | UnavailableError]:
         """Reserve each, all sent together; one that failed has its error in its place."""
         calls = [self._packing.packed(*ask) for ask in asks]
         answers = await self._call_many(self._scripts["reserve"], calls)
@@ -79,7 +80,7 @@ class RedisReservations(Handoffs, Indexes, Usages):
 
     async def reserve_instead(
         self, claim: Claim, capacity: int, entry_id: str
-    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+    ) -> Reserved | ReplayedEnded | KeyReused | OutOfReach | Cold | Taken:
         """Hold the slot as `reserve` does, with the entry `entry_id` in nobody's way."""
         call = self._packing.packed_instead(claim, capacity, entry_id)
         while (answer := await self._call_packed(self._reserve, call)) == [b"swept"]:

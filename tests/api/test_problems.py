@@ -30,6 +30,7 @@ from reservesvc.domain.outcomes import (
     Past,
     Reserved,
     Taken,
+    TooFar,
     Unsettled,
 )
 from reservesvc.domain.reservation import granted
@@ -48,6 +49,7 @@ REFUSALS: dict[type[Outcome], Refusal] = {
     Invalid: Invalid(errors={"start": ["start is required"]}),
     KeyReused: KeyReused(),
     Past: Past(earliest_ms=at(0)),
+    TooFar: TooFar(latest_ms=at(0)),
     Taken: Taken(by="reserved", retry_after_ms=1_001),
     Ended: Ended(state="converted", ended_ms=at(0), booking_id="b"),
     Unsettled: Unsettled(),
@@ -162,6 +164,7 @@ CASES = {
     "invalid_fields": _posting(RESERVE_PATH, {}),
     "idempotency_key_reused": _reserving(KeyReused()),
     "slot_too_old": _reserving(Past(earliest_ms=at(0))),
+    "slot_too_far": _reserving(TooFar(latest_ms=at(0))),
     "extension_limit": Case(
         ordinary.named("extend"),
         script=lambda stubs: stubs.reservations.will("extend", ExtensionLimit(latest_ms=at(0))),

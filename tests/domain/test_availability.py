@@ -127,6 +127,19 @@ def test_what_is_wrong_is_named(fields: dict[str, Any], names: set[str]) -> None
     assert set(wrong(**fields)) == names
 
 
+def test_no_slot_is_searched_that_is_too_far_ahead_to_reserve() -> None:
+    """The search ends where reserving ends, and may begin right before it."""
+    limits = Limits(ahead_s_max=86_400)
+    room = [unregistered("room-1")]
+    cut = AvailabilityWish(resources=["room-1"], from_="1 hour", to="3 days")
+    search = complete(cut, None, room, NOW_MS, limits)
+    assert search is not None
+    assert search.end_ms == NOW_MS + 86_400_000
+    refused = AvailabilityWish(resources=["room-1"], from_="25 hours")
+    assert complete(refused, None, room, NOW_MS, limits) is None
+    assert refused.errors == {"from": ["from must be at most 86400 seconds ahead"]}
+
+
 def test_six_months_are_allowed() -> None:
     """From any day of the year, and with an hour before."""
     for month in range(1, 13):

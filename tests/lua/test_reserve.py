@@ -7,11 +7,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from reservesvc.domain.outcomes import Cold, KeyReused, Past, ReplayedEnded, Reserved, Taken
+from reservesvc.domain.outcomes import (
+    Cold,
+    KeyReused,
+    Past,
+    ReplayedEnded,
+    Reserved,
+    Taken,
+    TooFar,
+)
 from reservesvc.domain.reservation import Claim
 from reservesvc.domain.slot import Usage, peak
 from reservesvc.ports import Idempotency, Snapshot, SnapshotBooking
-from reservesvc.reservations.store import SWEEP, RedisReservations
+from reservesvc.reservations.store import SWEEP, RedisReservations, Times
 from tests.builders import HOUR_MS, IDS, ROOM, YEARS_AGO, a_booking, a_claim, at
 from tests.lua.conftest import install
 
@@ -257,6 +265,20 @@ async def test_a_slot_further_back_than_the_index_is_refused(warm: RedisReservat
     outcome = await warm.reserve(a_claim(YEARS_AGO, YEARS_AGO + 1), 1, None)
     assert isinstance(outcome, Past)
     assert at(YEARS_AGO) < outcome.earliest_ms < at(0)
+
+
+async def test_a_slot_that_ends_too_far_ahead_is_refused(
+    warm: RedisReservations, redis: Redis
+) -> None:
+    """The limit is on the clock of Redis and on the slot's end; nothing is written."""
+    limit_ms = await warm.now_ms() + Times().ahead_ms
+    hours = (limit_ms - at(0)) / HOUR_MS
+    assert isinstance(await warm.reserve(a_claim(hours - 2, hours - 0.1), 1, None), Reserved)
+    before = await redis.dbsize()
+    outcome = await warm.reserve(a_claim(hours - 0.05, hours + 0.1), 1, None)
+    assert isinstance(outcome, TooFar)
+    assert limit_ms <= outcome.latest_ms < limit_ms + HOUR_MS
+    assert await redis.dbsize() == before
 
 
 async def test_the_index_outlives_its_entries_and_its_fence(

@@ -11,14 +11,20 @@ from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.packed import Argument, array, pack
 from tests.builders import a_claim
 
-PAST_MS, TTL_MS, SWEEP, IDEMPOTENCY_MS = 31_622_400_000, 604_800_000, 64, 86_400_000
+PAST_MS, AHEAD_MS, TTL_MS = 31_622_400_000, 316_224_000_000, 604_800_000
+SWEEP, IDEMPOTENCY_MS = 64, 86_400_000
 KEY = Idempotency("digest", "fingerprint")
 
 
 def packing(keys: Keys) -> ClaimPacking:
     """Return a packing with the times above."""
     return ClaimPacking(
-        keys, past_ms=PAST_MS, index_ttl_ms=TTL_MS, sweep=SWEEP, idempotency_ms=IDEMPOTENCY_MS
+        keys,
+        past_ms=PAST_MS,
+        ahead_ms=AHEAD_MS,
+        index_ttl_ms=TTL_MS,
+        sweep=SWEEP,
+        idempotency_ms=IDEMPOTENCY_MS,
     )
 
 
@@ -48,7 +54,7 @@ def test_a_packed_claim_has_the_words_of_the_header(
     keys = Keys(prefix)
     names = [keys.reservation(claim.id), *keys.index(claim.id.resource_id)]
     arguments: list[Argument] = [claim.start_ms, claim.end_ms, claim.quantity, capacity]
-    arguments += [claim.duration_ms, claim.document, PAST_MS, TTL_MS, SWEEP]
+    arguments += [claim.duration_ms, claim.document, PAST_MS, AHEAD_MS, TTL_MS, SWEEP]
     if idempotency:
         names.append(keys.idempotency(claim.id.resource_id, idempotency.digest))
         arguments += [idempotency.fingerprint, IDEMPOTENCY_MS]

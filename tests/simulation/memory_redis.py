@@ -23,12 +23,14 @@ from reservesvc.domain.outcomes import (
     ExtensionLimit,
     KeyReused,
     Live,
+    OutOfReach,
     Past,
     Pending,
     Released,
     ReplayedEnded,
     Reserved,
     Taken,
+    TooFar,
     Unsettled,
 )
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted, stored
@@ -143,7 +145,7 @@ class MemoryRedis:
 
     def reserve(
         self, claim: Claim, capacity: int, idempotency: Idempotency | None
-    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+    ) -> Reserved | ReplayedEnded | KeyReused | OutOfReach | Cold | Taken:
         """reserve.lua."""
         judged = self.judge(claim, capacity, idempotency)
         if isinstance(judged, list):
@@ -152,7 +154,7 @@ class MemoryRedis:
 
     def reserve_instead(
         self, claim: Claim, capacity: int, entry_id: str
-    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+    ) -> Reserved | ReplayedEnded | KeyReused | OutOfReach | Cold | Taken:
         """reserve.lua, to reschedule."""
         self._instead = entry_id
         outcome = self.reserve(claim, capacity, None)
@@ -161,15 +163,15 @@ class MemoryRedis:
 
     def judge(
         self, claim: Claim, capacity: int, idempotency: Idempotency | None
-    ) -> list[InTheWay] | Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+    ) -> list[InTheWay] | Reserved | ReplayedEnded | KeyReused | OutOfReach | Cold | Taken:
         """Return what is in the way of a claim that can be granted, or why it cannot be."""
         index = self.keyspace(claim.id.resource_id)
         pinned = self._pinned(index, claim, idempotency)
         if pinned:
             return pinned
-        earliest_ms = self.clock() - self._times.past_ms
-        if claim.end_ms <= earliest_ms:
-            return Past(earliest_ms=earliest_ms)
+        out_of_reach = self._out_of_reach(claim)
+        if out_of_reach:
+            return out_of_reach
         if not self._is_warm(index):
             return Cold()
         way = self._walk(index, claim, capacity)
@@ -178,6 +180,13 @@ class MemoryRedis:
         if self._fits(claim, capacity, way):
             return way
         return self._refuse(index, claim, capacity, way)
+
+    def _out_of_reach(self, claim: Claim) -> OutOfReach | None:
+        earliest_ms = self.clock() - self._times.past_ms
+        if claim.end_ms <= earliest_ms:
+            return Past(earliest_ms=earliest_ms)
+        latest_ms = self.clock() + self._times.ahead_ms
+        return TooFar(latest_ms=latest_ms) if claim.end_ms > latest_ms else None
 
     def _pinned(
         self, index: Keyspace, claim: Claim, idempotency: Idempotency | None

@@ -19,8 +19,8 @@ from reservesvc.domain.outcomes import (
     KeyReused,
     NotFound,
     NotOpen,
+    OutOfReach,
     Overdue,
-    Past,
     Pending,
     ReplayedEnded,
     Rescheduled,
@@ -237,7 +237,7 @@ class FreedFirst(MemoryRedis):
 
     def reserve_instead(
         self, claim: Claim, capacity: int, entry_id: str
-    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+    ) -> Reserved | ReplayedEnded | KeyReused | OutOfReach | Cold | Taken:
         """Take the old entry out."""
         outcome = super().reserve_instead(claim, capacity, entry_id)
         if isinstance(outcome, Reserved):
@@ -281,7 +281,7 @@ class NonAtomic(MemoryRedis):
 
     def judge(
         self, claim: Claim, capacity: int, idempotency: Idempotency | None
-    ) -> list[InTheWay] | Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+    ) -> list[InTheWay] | Reserved | ReplayedEnded | KeyReused | OutOfReach | Cold | Taken:
         """Judge by what was there before another's claim, if that was written just now."""
         resource_id, at_ms, before = self._before
         is_recent = self.clock() - at_ms <= self.between_ms
@@ -305,7 +305,7 @@ class NoIdempotency(MemoryRedis):
 
     def reserve(
         self, claim: Claim, capacity: int, idempotency: Idempotency | None
-    ) -> Reserved | ReplayedEnded | KeyReused | Past | Cold | Taken:
+    ) -> Reserved | ReplayedEnded | KeyReused | OutOfReach | Cold | Taken:
         """Forget."""
         del idempotency
         return super().reserve(claim, capacity, None)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from reservesvc.domain.entry import Entry
-from reservesvc.domain.outcomes import Ended, Past, Pending, Reserved, Taken
+from reservesvc.domain.outcomes import Ended, Past, Pending, Reserved, Taken, TooFar
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId
 from reservesvc.errors import UnavailableError
 from reservesvc.ports import Idempotency, Index, Snapshot, SnapshotBooking
@@ -141,8 +141,8 @@ def told(outcome: Any) -> Any:
     match outcome:
         case Taken(retry_after_ms=int(after_ms)):
             return replace(outcome, retry_after_ms=round(after_ms / LATE_MS / 2))
-        case Past():
-            return "past"
+        case Past() | TooFar():
+            return type(outcome)
         case Index():
             return outcome.entries
         case Ended(ended_ms=int()):

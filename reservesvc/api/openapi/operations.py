@@ -53,13 +53,19 @@ OPERATIONS = {
     "reserve": Operation(
         body=schemas.ReserveBody,
         replies={201: Data[Reservation]},
-        codes=("slot_unavailable", "reservation_ended", "slot_too_old"),
+        codes=("slot_unavailable", "reservation_ended", "slot_too_old", "slot_too_far"),
     ),
     "live": Operation(replies={200: Page[Reservation]}, query=("resource_id", *PAGE)),
     "reserve_batch": Operation(
         body=BatchBody,
         replies={200: Several[Each], 201: Several[Reservation]},
-        codes=("slot_unavailable", "cart_incomplete", "reservation_ended", "slot_too_old"),
+        codes=(
+            "slot_unavailable",
+            "cart_incomplete",
+            "reservation_ended",
+            "slot_too_old",
+            "slot_too_far",
+        ),
     ),
     "extend": Operation(
         body=schemas.ExtendBody,
@@ -84,6 +90,7 @@ OPERATIONS = {
             "handoff_in_progress",
             "reservation_mismatch",
             "slot_too_old",
+            "slot_too_far",
         ),
     ),
     "find_bookings": Operation(
@@ -96,13 +103,19 @@ OPERATIONS = {
     "reschedule": Operation(
         body=schemas.RescheduleBody,
         replies={200: Data[Booking]},
-        codes=("slot_unavailable", "slot_too_old", "action_not_allowed"),
+        codes=("slot_unavailable", "slot_too_old", "slot_too_far", "action_not_allowed"),
     ),
     "act": Operation(
         body=dict[str, Any],
         optional=True,
         replies={200: Data[Booking]},
-        codes=("action_not_allowed", "slot_unavailable", "slot_too_old", "invalid_fields"),
+        codes=(
+            "action_not_allowed",
+            "slot_unavailable",
+            "slot_too_old",
+            "slot_too_far",
+            "invalid_fields",
+        ),
     ),
     "availability": Operation(body=schemas.AvailabilityBody, replies={200: Several[FreeSlot]}),
     "create_project": Operation(
