@@ -74,7 +74,7 @@ class RescheduleBody(Struct, kw_only=True):
     resource_id: str | None = None
 
 
-class UpdateBody(Struct, kw_only=True):
+class UpdateBookingBody(Struct, kw_only=True):
     """`PUT /v2/bookings/{id}`."""
 
     meta: dict[str, Any] | None = None
@@ -149,7 +149,7 @@ class ResourceBody(Struct, kw_only=True):
 RESERVE = Decoder(ReserveBody)
 BOOK = Decoder(BookBody)
 RESCHEDULE = Decoder(RescheduleBody)
-UPDATE = Decoder(UpdateBody)
+UPDATE = Decoder(UpdateBookingBody)
 EXTEND = Decoder(ExtendBody)
 AVAILABILITY = Decoder(AvailabilityBody)
 PROJECT = Decoder(ProjectBody)

@@ -10,7 +10,7 @@ import msgspec
 from reservesvc import __version__
 from reservesvc.api import replies
 from reservesvc.api.call import Route
-from reservesvc.api.openapi import parameters
+from reservesvc.api.openapi import names, parameters
 from reservesvc.api.openapi.answers import HEADERS, REPLAYED_HEADER, Answers
 from reservesvc.api.openapi.components import Components
 from reservesvc.api.openapi.examples import EXAMPLES, Example
@@ -24,14 +24,19 @@ _ABOUT = (
     "A trailing slash is tolerated, and what answers to GET answers to HEAD."
 )
 _TAGS = {
-    "/v2/bookings/reserve": "Reservations",
-    "/v2/bookings": "Bookings",
-    "/v2/availability": "Availability",
-    "/v2/projects": "Projects",
-    "/v2/resources": "Resources",
-    "/": "Operations",
+    "/v2/bookings/reserve": ("Reservations", "Hold slots for a short while."),
+    "/v2/bookings": ("Bookings", "Hand reservations off, or book directly; change bookings."),
+    "/v2/availability": ("Availability", "Find the slots that are free."),
+    "/v2/projects": ("Projects", "Sets of defaults that requests name with `project_id`."),
+    "/v2/resources": ("Resources", "The things that are booked."),
+    "/": ("Operations", "For those who run the service."),
 }
-"""how a path begins → what it is about; the first that fits"""
+"""how a path begins → what its calls are about; the first that fits"""
+_SERVERS = [
+    {"url": "/", "description": "The server that this document comes from."},
+    {"url": "http://127.0.0.1:8080", "description": "A server started with `make run`."},
+]
+_LICENSE = {"name": "MIT", "identifier": "MIT"}
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "the key"},
     "basic": {"type": "http", "scheme": "basic", "description": "the key as password, any user"},
@@ -57,20 +62,25 @@ def document(routes: Sequence[Route], limits: Limits) -> dict[str, Any]:
 
     """
     rows = {route.name: OPERATIONS.get(route.name, UNKNOWN) for route in routes}
-    components, answers = Components(rows.values(), limits), Answers()
+    components, answers = Components(rows, limits), Answers()
     paths: dict[str, Schema] = {}
     for route in routes:
         described = _operation(route, rows[route.name], components, answers)
         paths.setdefault(route.path, {})[route.method.lower()] = described
-    used = _encode([paths, answers.named]).decode()
+    used = _encode([paths, answers.schemas]).decode()
     return {
         "openapi": "3.1.0",
-        "info": {"title": "reservesvc", "version": __version__, "description": _ABOUT},
-        "servers": [{"url": "/"}],
-        "tags": [{"name": tag} for tag in _TAGS.values()],
+        "info": {
+            "title": "reservesvc",
+            "version": __version__,
+            "description": _ABOUT,
+            "license": _LICENSE,
+        },
+        "servers": _SERVERS,
+        "tags": [{"name": name, "description": about} for name, about in _TAGS.values()],
         "paths": paths,
         "components": {
-            "schemas": components.named(used),
+            "schemas": dict(sorted((components.named(used) | answers.schemas).items())),
             "responses": answers.named,
             "securitySchemes": _SCHEMES,
         },
@@ -81,21 +91,24 @@ def _operation(
     route: Route, operation: Operation, components: Components, answers: Answers
 ) -> Schema:
     example = EXAMPLES.get(route.name)
+    operation_id = names.operation_id(route.name)
     summary, _, more = (inspect.getdoc(route.handler) or "").partition("\n")
     described: Schema = {
-        "operationId": route.name,
-        "tags": [next(tag for start, tag in _TAGS.items() if route.path.startswith(start))],
+        "operationId": operation_id,
+        "tags": [next(tag for start, (tag, _) in _TAGS.items() if route.path.startswith(start))],
         "summary": summary.removesuffix("."),
-        "description": " ".join(more.split()),
+        "description": " ".join([*more.split(), _need(route)]),
         "security": [] if route.scope == "public" else [{name: [route.scope]} for name in _SCHEMES],
         "parameters": _parameters(route, operation, example),
         "responses": _successes(route, operation, components, example)
-        | answers.of(_codes(route, operation)),
+        | answers.of(operation_id, _codes(route, operation)),
     }
     if operation.body is not None:
         described["requestBody"] = {
             "required": not operation.optional,
-            "content": {replies.JSON: _media(components.body(operation), example and example.body)},
+            "content": {
+                replies.JSON: _media(components.body(route.name), example and example.body)
+            },
         }
     return described
 
@@ -103,9 +116,21 @@ def _operation(
 def _parameters(route: Route, operation: Operation, example: Example | None) -> list[Schema]:
     given = example.parts | example.query if example else {}
     return [
-        each | ({"example": given[each["name"]]} if each["name"] in given else {})
+        each | ({"example": _read(given[each["name"]], each)} if each["name"] in given else {})
         for each in parameters.of(route, operation)
     ]
+
+
+def _read(text: str, parameter: Schema) -> str | int:
+    """Return the value that a parameter's text stands for."""
+    return int(text) if parameter["schema"].get("type") == "integer" else text
+
+
+def _need(route: Route) -> str:
+    """Return which key a call needs."""
+    if route.scope == "public":
+        return "Needs no key."
+    return f"Needs a key of scope `{route.scope}`, where the server has keys."
 
 
 def _successes(

@@ -4,10 +4,12 @@ One word means one thing everywhere, so that most rows are of a field's name; a 
 field goes before it. Ranges and patterns are those the code compares with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reservesvc.api import batch, constraints, timezones, wishes
+from reservesvc.api import batch, constraints, wishes
+from reservesvc.api.openapi.names import reference
+from reservesvc.api.problems import PROBLEMS
 from reservesvc.api.project_fields import SLUG, UI_CHOICES
 from reservesvc.domain import settings
 from reservesvc.domain.constraints import WEEKDAYS
@@ -33,8 +35,27 @@ TIME: Schema = {
     "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-",
 }
 """times count from 1970"""
-_ZONE: Schema = {"$ref": "#/components/schemas/TimeZone"}
-_DAY: Schema = {"type": "string", "enum": list(WEEKDAYS)}
+ANY_OBJECT: Schema = {"type": "object", "additionalProperties": True}
+INPUTS = "ActionInputs"
+"""name of the schema of what an action is given"""
+ACTIONS = sorted(
+    {
+        action
+        for graph in GRAPHS.values()
+        for state in graph.states.values()
+        for action in state.actions
+    }
+)
+_ZONE_PATTERN = "^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"
+"""what all names of time zones fit, and some that are none"""
+_ZONE = reference("TimeZone")
+_DAY = reference("Weekday")
+
+
+def _nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
 _CLOCK: Schema = {
     "description": "an hour from 0 to 24, or a time such as 09:30",
     "anyOf": [
@@ -57,40 +78,55 @@ _MEMBERS: dict[str, dict[str, Schema]] = {
 }
 """kind of a constraint → its fields; the others have none"""
 _TIMEOUT: Schema = {
-    "description": "how long to wait for a payment",
+    "type": "object",
+    "description": "How long a booking waits for its payment.",
     "properties": {
         "time": {"type": "integer", "minimum": 1},
-        "unit": {"enum": [unit + end for unit in settings.UNITS_MS for end in ("", "s")]},
+        "unit": {
+            "type": "string",
+            "enum": [unit + end for unit in settings.UNITS_MS for end in ("", "s")],
+        },
     },
     "required": ["time", "unit"],
+    "additionalProperties": True,
 }
 _AUTO_COMPLETE: Schema = {
-    "description": "whether it completes by itself",
+    "type": "object",
+    "description": "Whether a booking completes by itself, one hour after its end.",
     "properties": {"enabled": {"type": "boolean"}},
     "required": ["enabled"],
+    "additionalProperties": True,
 }
-_SETTINGS: Schema = {
+_SETTINGS: dict[str, Schema] = {
     settings.MAX_SEATS: {
         "type": ["integer", "null"],
         "minimum": 1,
         "maximum": settings.SEATS_MAX,
         "description": "of a group",
     },
-    settings.TIMEOUT: {"type": ["object", "null"]} | _TIMEOUT,
-    settings.AUTO_COMPLETE: {"type": ["object", "null"]} | _AUTO_COMPLETE,
+    settings.TIMEOUT: _nullable(reference("PaymentTimeout")),
+    settings.AUTO_COMPLETE: _nullable(reference("AutoComplete")),
 } | {name: {"type": [_JSON_TYPES[kind], "null"]} for name, (kind, _) in wishes.SETTINGS.items()}
-OPEN: Mapping[str, Schema] = {"Attributes": {"type": "object"}}
+_SETTINGS_OF_BOOKINGS: Schema = ANY_OBJECT | {
+    "description": "Kept as they are; `allow_double_bookings` books what is taken.",
+    "properties": _SETTINGS,
+}
+OPEN: Mapping[str, Schema | bool] = {
+    "BookingAttributes": reference(INPUTS),
+    "Customer": True,
+    "WidgetUi": True,
+}
 """struct → what its further members are; the names of these are not known before"""
-_SEARCH: Schema = {
+_SEARCH: dict[str, Schema] = {
     name: {"type": [_JSON_TYPES[kind], "null"]} for name, (kind, _, _) in RULES.items()
-} | {"mode": {"enum": [*MODES, None]}}
+} | {"mode": _nullable(reference("SearchMode"))}
 _UNLESS = "asked for where no project has it"
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "ReserveBody": ("resource_id",),
     "BatchBody": ("mode", "reservations"),
     "ExtendBody": ("reservation_id", "duration"),
     "RescheduleBody": ("start", "end"),
-    "UpdateBody": ("meta",),
+    "UpdateBookingBody": ("meta",),
     "AssignmentBody": ("resource_id",),
 }
 """struct → the fields that every request with it has, and that are not null"""
@@ -101,7 +137,7 @@ def table(limits: Limits) -> dict[str, Schema]:
     seconds = {"minimum": 1, "maximum": limits.duration_s_max}
     ids = {"items": ID, "maxItems": RESOURCES_MAX}
     listed: Schema = {
-        "items": {"$ref": "#/components/schemas/Constraint"},
+        "items": reference("Constraint"),
         "maxItems": constraints.COUNT_MAX,
     }
     return {
@@ -113,11 +149,9 @@ def table(limits: Limits) -> dict[str, Schema]:
         "what": {"description": f"what is booked, for people; {_UNLESS}"},
         "where": {"description": f"where it takes place; {_UNLESS}"},
         "description": {"description": f"more about it; {_UNLESS}"},
-        "customer": {
-            "description": f"booking needs {' and '.join(CUSTOMER_TO_BOOK)}; other fields are kept",
-            "properties": {name: {"type": ["string", "null"]} for name in wishes.CUSTOMER_TEXTS},
-        },
-        "graph": {"enum": list(GRAPHS), "description": "the kind of life the booking leads"},
+        "customer": reference("CustomerDetails")
+        | {"description": f"booking needs {' and '.join(CUSTOMER_TO_BOOK)}; other fields are kept"},
+        "graph": reference("Graph") | {"description": "the kind of life the booking leads"},
         "quantity": {
             "minimum": 1,
             "maximum": CAPACITY_MAX,
@@ -129,28 +163,26 @@ def table(limits: Limits) -> dict[str, Schema]:
             f"else {DEFAULT_DURATION_S}"
         },
         "reservation_time": seconds | {"description": "how long to hold a slot, in seconds"},
-        "action": {"enum": list(wishes.ACTIONS), "description": "taken, and changes nothing"},
-        "event": {"description": "the older form of the slot and its texts"},
-        "meta": {"description": "any object; kept as it is"},
-        "participants": {"items": {"type": "string"}},
-        "settings": {
-            "description": "kept as they are; allow_double_bookings books what is taken",
-            "properties": _SETTINGS,
+        "action": {
+            "enum": list(wishes.ACTIONS),
+            "description": "taken, and changes nothing",
         },
-        settings.TIMEOUT: _TIMEOUT,
-        settings.AUTO_COMPLETE: _AUTO_COMPLETE,
+        "event": {"description": "the older form of the slot and its texts"},
+        "meta": reference("Meta"),
+        "participants": {"items": {"type": "string"}},
+        "settings": reference("BookingSettings"),
+        settings.TIMEOUT: reference("PaymentTimeout"),
+        settings.AUTO_COMPLETE: reference("AutoComplete"),
         "due_at": {"description": "when it goes on by itself"},
         "BatchBody.mode": {"enum": list(batch.MODES)},
         "BatchBody.reservations": {
             "type": "array",
             "minItems": 1,
             "maxItems": batch.ITEMS_MAX,
-            "items": {"$ref": "#/components/schemas/ReserveBody"},
+            "items": reference("ReserveBody"),
         },
-        "AvailabilityBody.mode": {
-            "enum": list(MODES),
-            "description": "which resources a slot lists",
-        },
+        "AvailabilityBody.mode": reference("SearchMode")
+        | {"description": "which resources a slot lists"},
         "AvailabilityBody.resources": ids
         | {"description": "required, unless the project has them"},
         "from": {"description": "a time with an offset, or plain English; now where left out"},
@@ -162,15 +194,9 @@ def table(limits: Limits) -> dict[str, Schema]:
         "availability_constraints": listed,
         "output_timezone": _ZONE | {"description": "times come with its offset"},
         "ProjectBody.resources": ids,
-        "ProjectBody.availability": {
-            "description": "the fields of a search where the request has none; others are kept",
-            "properties": _SEARCH,
-        },
-        "customer_fields": {"additionalProperties": {"type": "object"}},
-        "ui": {
-            "properties": {name: {"enum": list(each)} for name, each in UI_CHOICES.items()}
-            | {"localization": {"type": "object"}}
-        },
+        "availability": reference("SearchDefaults"),
+        "customer_fields": reference("CustomerFields"),
+        "ui": reference("WidgetUi"),
         "slug": {"pattern": f"^{SLUG.pattern}$", "description": "follows from the name"},
         "name": {"pattern": r"\S"},
         "timezone": _ZONE | {"description": "whose clock constraints go by"},
@@ -178,7 +204,15 @@ def table(limits: Limits) -> dict[str, Schema]:
         "ResourceBody.id": ID | {"description": "a new UUID where left out"},
         "remaining_ms": {"minimum": 0, "description": "how much longer the slot is held"},
         "server_time": {"description": "what Redis' clock showed"},
-        "possible_actions": {"description": "what can be done with it in its state"},
+        "possible_actions": {
+            "items": reference("BookingAction"),
+            "description": "what can be done with it in its state",
+        },
+        "available_actions": {
+            "items": reference("BookingAction"),
+            "description": "the same as possible_actions",
+        },
+        "Problem.code": {"enum": list(PROBLEMS), "description": "programs decide by it"},
         "completed": {"description": "whether no action is open any more"},
         "retry_after_ms": {"minimum": 0, "description": "when trying again can help"},
         "errors": {"description": "field → what is wrong with it"},
@@ -189,15 +223,59 @@ def table(limits: Limits) -> dict[str, Schema]:
 
 def named() -> dict[str, Schema]:
     """Return the schemas that stand apart and belong to no struct."""
-    return {"Constraint": _constraint(), "TimeZone": _time_zone()}
+    return {
+        INPUTS: ANY_OBJECT | {"description": "What an action is told; the booking keeps it."},
+        "AutoComplete": _AUTO_COMPLETE,
+        "BookingAction": _choice("What can be done with a booking.", ACTIONS),
+        "BookingSettings": _SETTINGS_OF_BOOKINGS,
+        "Constraint": _constraint(),
+        "CustomerDetails": _customer(),
+        "CustomerFields": {
+            "type": "object",
+            "description": "What a booking widget asks its customers for.",
+            "additionalProperties": ANY_OBJECT,
+        },
+        "Graph": _choice("The kinds of life that a booking may lead.", GRAPHS),
+        "Meta": ANY_OBJECT | {"description": "Any object; it is kept as it is."},
+        "PaymentTimeout": _TIMEOUT,
+        "SearchDefaults": _search_defaults(),
+        "SearchMode": _choice("Which resources a slot lists.", MODES),
+        "TimeZone": _time_zone(),
+        "Weekday": _choice("A day of the week.", WEEKDAYS),
+        "WidgetUi": _widget_ui(),
+    }
+
+
+def _choice(description: str, values: Iterable[str]) -> Schema:
+    return {"type": "string", "description": description, "enum": list(values)}
+
+
+def _customer() -> Schema:
+    texts = {name: {"type": ["string", "null"]} for name in wishes.CUSTOMER_TEXTS}
+    description = "Who books, as far as it is known; further members are kept as they are."
+    return ANY_OBJECT | {"description": description, "properties": texts}
+
+
+def _search_defaults() -> Schema:
+    description = "The fields of a search where the request has none; other members are kept."
+    return ANY_OBJECT | {"description": description, "properties": _SEARCH}
+
+
+def _widget_ui() -> Schema:
+    choices = {name: {"type": "string", "enum": [*each]} for name, each in UI_CHOICES.items()}
+    return ANY_OBJECT | {
+        "description": "How a booking widget looks; members that it does not know are kept.",
+        "properties": choices | {"localization": ANY_OBJECT},
+    }
 
 
 def _time_zone() -> Schema:
-    """Return the schema of a time zone's name."""
+    """Return the schema of a time zone's name: a pattern, for a list of them would be outdated."""
     return {
         "type": "string",
-        "description": "The IANA's name of a time zone, such as Europe/Berlin.",
-        "enum": sorted(timezones.names()),
+        "description": "The IANA's name of a time zone.",
+        "pattern": _ZONE_PATTERN,
+        "examples": ["Europe/Berlin", "America/New_York", "UTC"],
     }
 
 
@@ -216,5 +294,5 @@ def _constraint() -> Schema:
 def _member(kind: str) -> Schema:
     members = _MEMBERS.get(kind)
     if members is None:
-        return {}
+        return {"description": "whatever it is: the name says all"}
     return {"type": "object", "properties": members, "required": list(members)}

@@ -7,9 +7,9 @@ from msgspec import Struct
 from reservesvc.api import schemas
 from reservesvc.api.batch import BatchBody
 from reservesvc.api.openapi.shapes import (
+    BatchItem,
     Booking,
     Data,
-    Each,
     FreeSlot,
     Liveness,
     Page,
@@ -58,7 +58,7 @@ OPERATIONS = {
     "live": Operation(replies={200: Page[Reservation]}, query=("resource_id", *PAGE)),
     "reserve_batch": Operation(
         body=BatchBody,
-        replies={200: Several[Each], 201: Several[Reservation]},
+        replies={200: Several[BatchItem], 201: Several[Reservation]},
         codes=(
             "slot_unavailable",
             "cart_incomplete",
@@ -98,7 +98,7 @@ OPERATIONS = {
         query=("search", "start", "end", "orderBy", "sortedBy", *PAGE),
     ),
     "read_booking": Operation(replies={200: Data[Booking]}),
-    "update_booking": Operation(body=schemas.UpdateBody, replies={200: Data[Booking]}),
+    "update_booking": Operation(body=schemas.UpdateBookingBody, replies={200: Data[Booking]}),
     "delete_booking": Operation(replies={204: None}, codes=("booking_not_final",)),
     "reschedule": Operation(
         body=schemas.RescheduleBody,

@@ -6,10 +6,10 @@ from reservesvc.api import idempotency, search
 from reservesvc.api.call import Route
 from reservesvc.api.listing import LIMIT_DEFAULT, LIMIT_MAX, PAGE_MAX
 from reservesvc.api.openapi.fields import ID, RESERVATION_ID, TIME, UUID, Schema
+from reservesvc.api.openapi.names import reference
 from reservesvc.api.openapi.operations import Operation
 from reservesvc.api.project_fields import SLUG
 from reservesvc.domain.booking import ORDER_FIELDS, SEARCH_FIELDS
-from reservesvc.domain.graphs import GRAPHS
 
 _PART = re.compile(r"\{(\w+)\}")
 _NAMES = "|".join([*map(re.escape, SEARCH_FIELDS), r"meta\.[^:;]+"])
@@ -20,17 +20,7 @@ _PARTS: dict[str, tuple[Schema, str]] = {
     "resource_id": (ID, "registered or not"),
     "slug": ({"type": "string", "pattern": f"^{SLUG.pattern}$"}, "the project's slug"),
     "action": (
-        {
-            "type": "string",
-            "enum": sorted(
-                {
-                    action
-                    for graph in GRAPHS.values()
-                    for state in graph.states.values()
-                    for action in state.actions
-                }
-            ),
-        },
+        reference("BookingAction"),
         "one of the booking's possible_actions",
     ),
 }

@@ -4,13 +4,15 @@ Replies are rendered from domain values as dicts and bytes, for speed; tests hol
 """
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from reservesvc.domain.reservation import Details
 
 T = TypeVar("T")
+Time = Annotated[datetime, Meta(tz=True)]
+"""a time with an offset, for which JSON Schema has a format"""
 
 
 class Data(Struct, Generic[T], kw_only=True):
@@ -43,25 +45,25 @@ class Reservation(Details, frozen=True, kw_only=True):
     """A slot that is held, and how much longer."""
 
     remaining_ms: int
-    server_time: datetime
-    expires_at: datetime
-    created_at: datetime
-    start: datetime
-    end: datetime
+    server_time: Time
+    expires_at: Time
+    created_at: Time
+    start: Time
+    end: Time
     quantity: int
 
 
 class Event(Struct, kw_only=True):
     """When and what."""
 
-    start: datetime
-    end: datetime
+    start: Time
+    end: Time
     what: str
     where: str
     description: str
 
 
-class Attributes(Struct, kw_only=True):
+class BookingAttributes(Struct, kw_only=True):
     """The event once more, where Timekit's clients look for it, beside the inputs of actions."""
 
     event_info: Event
@@ -73,12 +75,23 @@ class Related(Struct, kw_only=True):
     owner_booking_id: str | None
 
 
-class Place(Struct, kw_only=True):
+class ResourceSummary(Struct, kw_only=True):
     """What is shown of a resource beside something else."""
 
     id: str
     name: str
     timezone: str
+
+
+class Customer(Struct, kw_only=True):
+    """Who booked; what else the request said of the customer stands beside these."""
+
+    id: str
+    name: str | UnsetType = UNSET
+    email: str | UnsetType = UNSET
+    phone: str | UnsetType = UNSET
+    voip: str | UnsetType = UNSET
+    timezone: str | UnsetType = UNSET
 
 
 class Booking(Struct, kw_only=True):
@@ -88,8 +101,8 @@ class Booking(Struct, kw_only=True):
     state: str
     graph: str
     completed: bool
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
     possible_actions: list[str]
     available_actions: list[str]
     resource_id: str
@@ -99,23 +112,23 @@ class Booking(Struct, kw_only=True):
     meta: dict[str, Any]
     participants: list[str]
     settings: dict[str, Any]
-    due_at: datetime | None
+    due_at: Time | None
     related: Related
-    attributes: Attributes
+    attributes: BookingAttributes
     event: Event
-    customers: list[dict[str, Any]]
-    resource: Place
+    customers: list[Customer]
+    resource: ResourceSummary
 
 
 class FreeSlot(Struct, kw_only=True):
     """A slot that can be reserved, and of which resources."""
 
-    start: datetime
-    end: datetime
-    resources: list[Place]
+    start: Time
+    end: Time
+    resources: list[ResourceSummary]
 
 
-class Defaults(Struct, kw_only=True):
+class BookingDefaults(Struct, kw_only=True):
     """What a project's reservations and bookings are, where the request does not say."""
 
     graph: str | None
@@ -134,13 +147,13 @@ class Project(Struct, kw_only=True):
     allow_double_bookings: bool
     availability: dict[str, Any]
     availability_constraints: list[dict[str, Any]]
-    booking: Defaults
+    booking: BookingDefaults
     resources: list[str]
     customer_fields: dict[str, Any]
     ui: dict[str, Any]
     meta: dict[str, Any]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
 
 
 class WidgetProject(Struct, kw_only=True):
@@ -167,8 +180,8 @@ class Resource(Struct, kw_only=True):
     email: str | None
     availability_constraints: list[dict[str, Any]]
     meta: dict[str, Any]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
 
 
 class Liveness(Struct, kw_only=True):
@@ -204,7 +217,7 @@ class Problem(Struct, kw_only=True):
     retry_after_ms: int | UnsetType = UNSET
     outcome: Literal["unknown"] | UnsetType = UNSET
     state: str | UnsetType = UNSET
-    ended_at: datetime | UnsetType = UNSET
+    ended_at: Time | UnsetType = UNSET
     booking_id: str | UnsetType = UNSET
     possible_actions: list[str] | UnsetType = UNSET
     seats_left: int | UnsetType = UNSET
@@ -212,7 +225,7 @@ class Problem(Struct, kw_only=True):
     model: str | UnsetType = UNSET
 
 
-class Each(Struct, kw_only=True):
+class BatchItem(Struct, kw_only=True):
     """How one item of an independent batch ended: with `data`, or with a `problem`."""
 
     status: int
