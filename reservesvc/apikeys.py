@@ -13,6 +13,9 @@ Scope = Literal["widget", "service", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 """Each includes the ones before it."""
 
+SECRET_MIN = 16
+"""characters: random ones, of which only a digest is kept, without salt"""
+_QUOTES = ('"', "'")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST = re.compile(r"sha256\$([0-9a-fA-F]{64})")
 _DIGEST_MARK = "sha256$"
@@ -76,6 +79,15 @@ def _from_secret(item: str, at: int) -> ApiKey:
     name, scope, secret = _fields(item, f"key {at}", "name:scope:secret")
     if secret.startswith(_DIGEST_MARK):
         message = f"has a hash as the secret of {name!r}; hashes belong into the keys file"
+        raise ValueError(message)
+    if secret[0] == secret[-1] and secret[0] in _QUOTES:
+        message = f"has quotes around the secret of {name!r}; leave them out"
+        raise ValueError(message)
+    if len(secret) < SECRET_MIN:
+        message = (
+            f"has a secret of fewer than {SECRET_MIN} characters for {name!r}, which could be "
+            "guessed; `openssl rand -hex 32` makes a good one"
+        )
         raise ValueError(message)
     return ApiKey(name, scope, digest_of(secret))
 

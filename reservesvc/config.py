@@ -4,20 +4,34 @@ Knows how settings combine; what each one is stands in the table of `settings`.
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-from reservesvc import apikeys
+from reservesvc import address_files, apikeys
 from reservesvc import config_values as values
 from reservesvc.apikeys import ApiKey
 from reservesvc.config_table import PREFIX, SETTINGS, Setting
 from reservesvc.config_values import Url
 from reservesvc.errors import ConfigError
 
-_SIMILAR = 0.8
+_SIMILAR = 0.6
+_TEST_PREFIX = f"{PREFIX}TEST_"
+"""Variables of the tests, which servers that they start inherit"""
+_OF_KUBERNETES = re.compile(
+    rf"{PREFIX}(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)"
+)
+"""What Kubernetes sets in every pod beside a service called reservesvc, or reservesvc-something
+(its docs, "Service", environment variables)"""
+_KUBERNETES_PORT = re.compile(r"(tcp|udp|sctp)://[0-9A-Fa-f.:\[\]]+:[0-9]+")
+"""What it sets <SERVICE>_PORT to"""
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+_AFTER_COMMA = re.compile(r",\s+")
+"""In a list: one item a line, as YAML's block literals have it"""
+_QUOTES = ('"', "'")
 
 
 class StorePlace(Struct, frozen=True, kw_only=True):
@@ -103,14 +117,20 @@ class Config(Struct, frozen=True, kw_only=True):
         return StorePlace(store_url=self.store_url, data_dir=self.data_dir)
 
 
+def read_utf8(file: Path) -> str:
+    """Return the text of a file in UTF-8, without the byte order mark that some editors write."""
+    return file.read_text(encoding="utf-8-sig")
+
+
 def load(
     argv_flags: Mapping[str, str | None],
     environ: Mapping[str, str],
-    read_text: Callable[[Path], str] = Path.read_text,
+    read_text: Callable[[Path], str] = read_utf8,
 ) -> Config:
     """Return the configuration; a flag wins over the environment, that over the default.
 
-    A variable that is empty counts as not set, since env files write it so.
+    A variable that is empty counts as not set, since env files write it so. Space and quotes
+    around a variable's value are taken off, for some readers of env files leave them there.
 
     Args:
         argv_flags: text by field name (`"port": "8080"`); None where not given.
@@ -127,6 +147,8 @@ def load(
     found["api_keys"] = _all_keys(found["api_keys"], found["api_keys_file"], names, read_text)
     config = Config(**found)
     _check_together(config, names)
+    _check_files(names, found)
+    _check_path(names["data_dir"], config.data_dir)
     return config
 
 
@@ -138,7 +160,10 @@ def load_store(argv_flags: Mapping[str, str | None], environ: Mapping[str, str])
 
     """
     _refuse_misspelt(environ)
-    found = {s.field: _value(s, _name(s, argv_flags), argv_flags, environ) for s in STORE_SETTINGS}
+    names = {s.field: _name(s, argv_flags) for s in STORE_SETTINGS}
+    found = {s.field: _value(s, names[s.field], argv_flags, environ) for s in STORE_SETTINGS}
+    _check_files(names, found)
+    _check_path(names["data_dir"], found["data_dir"])
     return StorePlace(**found)
 
 
@@ -155,14 +180,62 @@ def _value(
 ) -> Any:  # noqa: ANN401  (each setting has a type of its own)
     text = argv_flags.get(setting.field)
     if text is None:
-        text = environ.get(setting.variable, "")
+        text = _from_environ(setting.variable, environ)
         if not text:
             return setting.default
     try:
+        _check_text(text)
         return setting.parse(text)
     except ValueError as error:
         message = f"{name} {error}."
         raise ConfigError(message) from None
+
+
+def _from_environ(variable: str, environ: Mapping[str, str]) -> str:
+    """Return what a variable holds, without space and quotes around it."""
+    text = environ.get(variable, "").strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in _QUOTES:
+        text = text[1:-1].strip()
+    return "" if _is_of_kubernetes(variable, text) else text
+
+
+def _is_of_kubernetes(variable: str, text: str) -> bool:
+    """Tell whether Kubernetes set the variable, not the operator."""
+    if variable.endswith("_PORT") and _KUBERNETES_PORT.fullmatch(text):
+        return True
+    return _OF_KUBERNETES.fullmatch(variable) is not None
+
+
+def _check_text(text: str) -> None:
+    """Refuse what no setting can hold; what it is stays unsaid, for it may be a secret."""
+    if _CONTROLS.search(_AFTER_COMMA.sub(",", text)):
+        message = "contains a line break or another control character"
+        raise ValueError(message)
+    if not _is_utf8(text):
+        message = "is not UTF-8"
+        raise ValueError(message)
+
+
+def _is_utf8(text: str) -> bool:
+    """Tell whether the bytes that the system gave us were UTF-8 (see os.fsdecode)."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _check_files(names: Mapping[str, str], found: Mapping[str, Any]) -> None:
+    """Refuse an address with options that cannot be used together with the files they name."""
+    for field in ("redis_url", "store_url"):
+        url: Url | None = found.get(field)
+        why = url and address_files.problem(url.options)
+        if why:
+            message = f"{names[field]} {why}."
+            raise ConfigError(message)
+
+
+def _check_path(name: str, path: Path) -> None:
+    """Refuse a directory below one whose name is not UTF-8, which no URL can hold."""
+    if not _is_utf8(str(path.absolute())):
+        message = f"{name} is a directory whose path is not UTF-8."
+        raise ConfigError(message)
 
 
 def _all_keys(
@@ -211,16 +284,23 @@ def _check_together(config: Config, names: Mapping[str, str]) -> None:
 
 
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:
-    """Refuse a variable that is nearly a setting, such as RESERVESVC_REDISURL.
+    """Refuse a variable that looks like a setting and is none, such as RESERVESVC_REDISURL.
 
-    Passed over in silence, it would start a server on an empty Redis of its own.
+    Ignored, it would start a server on an empty Redis of its own.
     """
     known = [setting.variable for setting in SETTINGS]
-    for variable in environ:
-        if variable in known or not variable.startswith(PREFIX):
+    for variable, text in environ.items():
+        is_foreign = not variable.startswith(PREFIX) or variable.startswith(_TEST_PREFIX)
+        if variable in known or is_foreign or _is_of_kubernetes(variable, text):
             continue
-        suffixes = [name.removeprefix(PREFIX) for name in known]
-        near = difflib.get_close_matches(variable.removeprefix(PREFIX), suffixes, 1, _SIMILAR)
-        if near:
-            message = f"{variable} is no setting; did you mean {PREFIX}{near[0]}?"
-            raise ConfigError(message)
+        message = f"{variable} is not a setting; {_nearest(variable, known)}"
+        raise ConfigError(message)
+
+
+def _nearest(variable: str, known: Sequence[str]) -> str:
+    """Return which setting may be meant."""
+    suffixes = [name.removeprefix(PREFIX) for name in known]
+    near = difflib.get_close_matches(variable.removeprefix(PREFIX), suffixes, 1, _SIMILAR)
+    if near:
+        return f"did you mean {PREFIX}{near[0]}?"
+    return "`reservesvc serve --help` lists them all."

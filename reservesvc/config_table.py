@@ -3,13 +3,13 @@
 To add a setting, add a row here and a field to `config.Config`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-from reservesvc import apikeys
+from reservesvc import address_options, apikeys
 from reservesvc import config_values as values
 
 PREFIX = "RESERVESVC_"
@@ -272,7 +272,26 @@ def as_markdown() -> str:
         f"| `{s.variable}` | `{s.flag}` | {_cell(s.help)} | {_cell(s.default_text)} |"
         for s in SETTINGS
     ]
-    return "\n".join((_PAGE_HEAD, *rows, ""))
+    return "\n".join((_PAGE_HEAD, *rows, "", _OPTIONS_HEAD, *_option_rows(), ""))
+
+
+def _option_rows() -> Iterator[str]:
+    """Yield a row for each option, with the schemes that take it."""
+    schemes: dict[address_options.Option, list[str]] = {}
+    for scheme, options in address_options.OPTIONS.items():
+        for option in options:
+            schemes.setdefault(option, []).append(scheme)
+    for option, takers in schemes.items():
+        kinds = ", ".join(_kinds(set(takers)))
+        yield f"| `{option.name}` | {kinds} | {option.rule} | {option.meaning} |"
+
+
+def _kinds(schemes: set[str]) -> Iterator[str]:
+    """Yield what people call the schemes, the widest names first."""
+    for kind, members in _KINDS.items():
+        if schemes.issuperset(members):
+            schemes = schemes.difference(members)
+            yield kind
 
 
 def _cell(text: str) -> str:
@@ -284,9 +303,33 @@ _PAGE_HEAD = """\
 
 Each is a variable in the environment and a flag of `reservesvc serve`; the flag wins. An empty
 variable counts as not set. What cannot be used is refused at the start, with a sentence that
-names the setting and exit status 2; so is a variable that looks like a misspelt setting.
+names the setting and exit status 2; so is every other variable that begins with `RESERVESVC_`,
+but for those that Kubernetes sets beside a service called reservesvc (`RESERVESVC_SERVICE_HOST`,
+`RESERVESVC_PORT=tcp://…` and their kin, which are ignored) and the tests' own `RESERVESVC_TEST_…`.
+Space and quotes around a variable's value are taken off, as some readers of env files leave them.
 
 This page is written by `make docs` from `reservesvc/config_table.py`.
 
 | variable | flag | meaning | default |
+| --- | --- | --- | --- |"""
+
+_ALL_REDIS = tuple(scheme for scheme in address_options.OPTIONS if "postgres" not in scheme)
+_KINDS = {
+    "every Redis": _ALL_REDIS,
+    "Redis by TCP": tuple(scheme for scheme in _ALL_REDIS if scheme != "unix"),
+    "Redis by TLS": tuple(scheme for scheme in _ALL_REDIS if scheme.startswith("rediss")),
+    "Sentinels": ("redis+sentinel", "rediss+sentinel"),
+    "PostgreSQL": ("postgresql",),
+}
+"""What people call the schemes"""
+_OPTIONS_HEAD = """\
+## Options of addresses
+
+`RESERVESVC_REDIS_URL` and `RESERVESVC_STORE_URL` take options after a `?`, as
+`rediss://redis.internal:6380/0?ssl_ca_certs=/etc/ssl/ours.pem`. Any other option is refused at the
+start by its name, also one that the drivers know: they would ignore it, or it would undo what the
+service relies on. So is a file that is missing or holds something else. In a value `&`, `#`, `@`
+and `%` are written `%26`, `%23`, `%40` and `%25`.
+
+| option | of | must be | meaning |
 | --- | --- | --- | --- |"""

@@ -8,8 +8,9 @@ import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from reservesvc.redis_url import hosts_of, options_of
 from reservesvc.redis_url import parse as parse_redis_url
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9._-]+)?")
@@ -23,6 +24,7 @@ _NUMBER = re.compile(r"[0-9]{1,12}")
 _SQLITE = "sqlite:///"
 _SQLITE_FORMS = "sqlite:///relative/path or sqlite:////absolute/path"
 _POSTGRES = ("postgresql", "postgres")
+_POSTGRES_PORT = 5432
 _POSTGRES_FORM = "postgresql://user:password@host/database"
 
 
@@ -40,6 +42,11 @@ class Url:
     def reveal(self) -> str:
         """Return the address as it was given, password and all; not for logs."""
         return self._full
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What stands after its `?`, by name."""
+        return dict(parse_qsl(urlsplit(self._full).query))
 
     def __str__(self) -> str:
         """Return the address without password and query, in which one may stand too."""
@@ -68,9 +75,7 @@ def number(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if _NUMBER.fullmatch(text) and low <= int(text) <= high:
             return int(text)
-        # What Kubernetes puts into <SERVICE>_PORT of every pod near a service of that name.
-        hint = " (set by Kubernetes: use enableServiceLinks: false)" if "tcp://" in text else ""
-        message = f"must be a number from {low} to {high}, not {text!r}{hint}"
+        message = f"must be a number from {low} to {high}, not {text!r}"
         raise ValueError(message)
 
     return parse
@@ -170,11 +175,16 @@ def _split(text: str) -> tuple[str, SplitResult]:
 
 
 def _check_postgres(parts: SplitResult) -> None:
-    # The rest, as several hosts or sslmode, is the driver's to judge when it connects.
+    place = parts.netloc.rpartition("@")[2]
+    if "@" in parts.netloc.rpartition("@")[0]:
+        message = "must not contain @ in the password; there it is written %40"
+        raise ValueError(message)
     database = parts.path.removeprefix("/")
-    if not database or "/" in database:
+    is_broken = place and not any(hosts_of(parts, _POSTGRES_PORT))
+    if is_broken or not database or "/" in database:
         message = f"must name a database: {_POSTGRES_FORM}"
         raise ValueError(message)
     if parts.fragment:
         message = "must not contain #; in a password it is written %23"
         raise ValueError(message)
+    options_of(parts)

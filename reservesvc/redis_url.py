@@ -1,15 +1,17 @@
 """The address of Redis: one server, a primary that Sentinels name, or a Cluster; pure.
 
-A server is redis-py's business alone. The two others name several hosts, which no URL parser
-of Python's takes apart.
+redis-py reads the address of one server itself, once it was checked here. The two others name
+several hosts, which no URL parser of Python's takes apart.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Literal
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from msgspec import Struct
+
+from reservesvc import address_options
 
 Kind = Literal["server", "sentinel", "cluster"]
 Node = tuple[str, int]
@@ -43,14 +45,20 @@ class RedisUrl(Struct, frozen=True, kw_only=True):
     """the Sentinels, or nodes of the Cluster from which the others are found"""
     service: str = ""
     """what the Sentinels call the set of servers"""
-    sentinel_login: dict[str, str] = {}
-    """name and password for the Sentinels, as far as they ask for any"""
+    options: dict[str, str] = {}
+    """what stands after the `?`"""
+
+    @property
+    def sentinel_login(self) -> dict[str, str]:
+        """Name and password for the Sentinels, as far as they ask for any."""
+        names = (name for name in SENTINEL_OPTIONS if name in self.options)
+        return {name.removeprefix("sentinel_"): self.options[name] for name in names}
 
     def node(self, host: str, port: int) -> str:
         """Return the address of one server of the set: the same login, options and TLS."""
         parts = urlsplit(self.text)
         login, at, _ = parts.netloc.rpartition("@")
-        options = [(k, v) for k, v in parse_qsl(parts.query) if k not in SENTINEL_OPTIONS]
+        options = [(k, v) for k, v in self.options.items() if k not in SENTINEL_OPTIONS]
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         scheme = parts.scheme.lower().partition("+")[0]
         return SplitResult(scheme, login + at + place, "", urlencode(options), "").geturl()
@@ -79,12 +87,25 @@ def parse(text: str) -> RedisUrl:
     return _PARSERS[kind](text, parts)
 
 
+def options_of(parts: SplitResult) -> dict[str, str]:
+    """Return the options of an address whose other parts are in order.
+
+    Raises:
+        ValueError: as `address_options.parse`.
+
+    """
+    if parts.fragment or "@" in parts.query:
+        message = "must have no # and no @ after the host; in a value they are written %23 and %40"
+        raise ValueError(message)
+    return address_options.parse(parts.scheme.lower(), parts.query)
+
+
 def _server(text: str, parts: SplitResult) -> RedisUrl:
     if parts.scheme.lower() == "unix":
         _check_unix(parts)
     else:
         _check_tcp(parts)
-    return RedisUrl(kind="server", text=text)
+    return RedisUrl(kind="server", text=text, options=options_of(parts))
 
 
 def _check_tcp(parts: SplitResult) -> None:
@@ -105,36 +126,30 @@ def _check_unix(parts: SplitResult) -> None:
 
 
 def _sentinel(text: str, parts: SplitResult) -> RedisUrl:
-    hosts = tuple(_hosts(parts, SENTINEL_PORT))
+    hosts = tuple(hosts_of(parts, SENTINEL_PORT))
     service = parts.path.strip("/")
     if not hosts or not _SERVICE.fullmatch(service):
         message = f"must be {parts.scheme}://{_LOGIN}{_HOSTS}/service name[?db=database number]"
         raise ValueError(message)
-    options = dict(parse_qsl(parts.query))
-    if not _NUMBER.fullmatch(options.get("db", "0")):
-        message = "must have a number as db"
-        raise ValueError(message)
-    login = {
-        option.removeprefix("sentinel_"): options[option]
-        for option in SENTINEL_OPTIONS
-        if option in options
-    }
-    return RedisUrl(kind="sentinel", text=text, hosts=hosts, service=service, sentinel_login=login)
+    return RedisUrl(
+        kind="sentinel", text=text, hosts=hosts, service=service, options=options_of(parts)
+    )
 
 
 def _cluster(text: str, parts: SplitResult) -> RedisUrl:
-    hosts = tuple(_hosts(parts, SERVER_PORT))
+    hosts = tuple(hosts_of(parts, SERVER_PORT))
     if not hosts:
         message = f"must be {parts.scheme}://{_LOGIN}{_HOSTS}"
         raise ValueError(message)
-    if parts.path.strip("/") or dict(parse_qsl(parts.query)).get("db", "0") != "0":
+    options = options_of(parts)
+    if parts.path.strip("/") or options.get("db", "0") != "0":
         message = "must name no database: a Redis Cluster has but one"
         raise ValueError(message)
-    return RedisUrl(kind="cluster", text=text, hosts=hosts)
+    return RedisUrl(kind="cluster", text=text, hosts=hosts, options=options)
 
 
-def _hosts(parts: SplitResult, port: int) -> Iterator[Node]:
-    """Yield the hosts; none where one of them is none."""
+def hosts_of(parts: SplitResult, port: int) -> Iterator[Node]:
+    """Yield the hosts, each with its port or else `port`; none where one of them is none."""
     places = parts.netloc.rpartition("@")[2].split(",")
     try:
         found = [(one.hostname, one.port) for one in (urlsplit(f"//{place}") for place in places)]

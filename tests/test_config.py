@@ -1,6 +1,7 @@
 """Settings: where they come from, what they may be, and that a refusal is a sentence."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,8 @@ from reservesvc.config import Config, load, load_store
 from reservesvc.config_table import SETTINGS, Setting
 from reservesvc.errors import ConfigError
 
-_DIGEST = hashlib.sha256(b"s3cret").digest()
+_SECRET = "s3cret-0123456789"
+_DIGEST = hashlib.sha256(_SECRET.encode()).digest()
 _REACHABLE = {"RESERVESVC_HOST": "0.0.0.0"}  # noqa: S104  (this is what is refused)
 
 
@@ -67,7 +69,6 @@ def test_origins_are_listed() -> None:
         "https://user@shop.example",
         "https://shop.example, null",
         "ftp://shop.example",
-        "https://shop.example\r\nX: y",
     ],
 )
 def test_what_no_browser_sends_is_no_origin(text: str) -> None:
@@ -97,14 +98,6 @@ def test_an_empty_variable_is_not_set() -> None:
         ("PORT", "-1", "must be a number from 0 to 65535, not '-1'."),
         ("PORT", "8_0", "must be a number from 0 to 65535, not '8_0'."),
         ("PORT", "٣", "must be a number from 0 to 65535, not '٣'."),
-        (
-            "PORT",
-            "tcp://10.0.0.1:80",
-            (
-                "must be a number from 0 to 65535, not 'tcp://10.0.0.1:80' "
-                "(set by Kubernetes: use enableServiceLinks: false)."
-            ),
-        ),
         (
             "HOST",
             "http://x",
@@ -139,7 +132,7 @@ def test_an_empty_variable_is_not_set() -> None:
         (
             "REDIS_URL",
             "redis+sentinel://a/b?db=c",
-            "must have a number as db.",
+            "has an option db that must be a number.",
         ),
         (
             "REDIS_URL",
@@ -275,7 +268,7 @@ def test_an_address_of_a_store_is_a_path(text: str, path: str) -> None:
     "text",
     [
         "postgresql://u:s3cret@h:5432/d",
-        "postgres://u@h/d?sslmode=verify-full",
+        "postgres://u@h/d?sslmode=require&application_name=x",
         "postgresql://u:p@h1:1,h2:2/d?target_session_attrs=read-write",
         "postgresql:///d?host=/run/postgresql",
     ],
@@ -312,10 +305,10 @@ def test_the_store_follows_the_data_directory() -> None:
 
 def test_keys_are_held_as_digests() -> None:
     """The list gives names, scopes and SHA-256 digests; a secret may hold colons."""
-    config = load({}, {"RESERVESVC_API_KEYS": "web:widget:s3cret, ops:admin:a:b,"})
+    config = load({}, {"RESERVESVC_API_KEYS": f"web:widget:{_SECRET}, ops:admin:a:{_SECRET},"})
     assert config.api_keys == (
         ApiKey("web", "widget", _DIGEST),
-        ApiKey("ops", "admin", hashlib.sha256(b"a:b").digest()),
+        ApiKey("ops", "admin", hashlib.sha256(f"a:{_SECRET}".encode()).digest()),
     )
 
 
@@ -323,7 +316,10 @@ def test_keys_of_list_and_file_add_up(tmp_path: Path) -> None:
     """The file's keys join those of the list; comments and empty lines are no keys."""
     file = tmp_path / "keys"
     file.write_text(f"# ours\n\nops:admin:sha256${_DIGEST.hex().upper()}  # on call\n")
-    environ = {"RESERVESVC_API_KEYS": "web:widget:x", "RESERVESVC_API_KEYS_FILE": str(file)}
+    environ = {
+        "RESERVESVC_API_KEYS": f"web:widget:other-{_SECRET}",
+        "RESERVESVC_API_KEYS_FILE": str(file),
+    }
     keys = load({}, environ).api_keys
     assert [(key.name, key.scope) for key in keys] == [("web", "widget"), ("ops", "admin")]
     assert keys[1].digest == _DIGEST
@@ -333,12 +329,20 @@ def test_keys_of_list_and_file_add_up(tmp_path: Path) -> None:
     ("text", "rest"),
     [
         ("s3cret", "must give key 1 as name:scope:secret."),
-        ("a:admin:x,s3cret", "must give key 2 as name:scope:secret."),
+        (f"a:admin:{_SECRET},s3cret", "must give key 2 as name:scope:secret."),
         ("a:admin:", "must give key 1 as name:scope:secret."),
         ("s3cret!:admin:x", "must name key 1 with up to 64 of A-Z a-z 0-9 . _ -."),
         ("a:root:s3cret", "must give 'a' one of the scopes widget, service, admin."),
-        ("a:admin:x,a:widget:s3cret", "has two keys named 'a'."),
-        ("a:admin:s3cret,b:widget:s3cret", "has the same secret for 'a' and 'b'."),
+        (f"a:admin:{_SECRET},a:widget:{_SECRET}", "has two keys named 'a'."),
+        (f"a:admin:{_SECRET},b:widget:{_SECRET}", "has the same secret for 'a' and 'b'."),
+        (f"a:admin:'{_SECRET}'", "has quotes around the secret of 'a'; leave them out."),
+        (
+            "a:admin:s3cret-01234567",
+            (
+                "has a secret of fewer than 16 characters for 'a', which could be guessed; "
+                "`openssl rand -hex 32` makes a good one."
+            ),
+        ),
         (
             "a:admin:sha256$s3cret",
             "has a hash as the secret of 'a'; hashes belong into the keys file.",
@@ -368,11 +372,19 @@ def test_a_wrong_keys_file_is_refused(tmp_path: Path, content: bytes, rest: str)
     assert sentence == f"RESERVESVC_API_KEYS_FILE ({file}) {rest}"
 
 
+def test_a_byte_order_mark_is_no_part_of_a_keys_file(tmp_path: Path) -> None:
+    """Some editors write one in front of the first name."""
+    file = tmp_path / "keys"
+    file.write_text(f"ops:admin:sha256${_DIGEST.hex()}\r\n", encoding="utf-8-sig")
+    (key,) = load({"api_keys_file": str(file)}, {}).api_keys
+    assert (key.name, key.digest) == ("ops", _DIGEST)
+
+
 def test_a_key_of_the_list_cannot_return_in_the_file(tmp_path: Path) -> None:
     """Names are unique over both sources."""
     file = tmp_path / "keys"
     file.write_text(f"a:admin:sha256${_DIGEST.hex()}")
-    sentence = refusal({"RESERVESVC_API_KEYS": "a:admin:x"}, {"api_keys_file": str(file)})
+    sentence = refusal({"RESERVESVC_API_KEYS": f"a:admin:x{_SECRET}"}, {"api_keys_file": str(file)})
     assert sentence == f"--api-keys-file ({file}) has two keys named 'a'."
 
 
@@ -399,7 +411,7 @@ def test_loopback_needs_no_key(host: str) -> None:
 
 def test_with_a_key_any_address_is_served() -> None:
     """A key opens the other addresses."""
-    assert load({}, _REACHABLE | {"RESERVESVC_API_KEYS": "a:admin:x"}).host == "0.0.0.0"  # noqa: S104
+    assert load({}, _REACHABLE | {"RESERVESVC_API_KEYS": f"a:admin:{_SECRET}"}).host == "0.0.0.0"  # noqa: S104
 
 
 def test_the_grace_must_be_longer_than_the_deadline() -> None:
@@ -408,18 +420,102 @@ def test_the_grace_must_be_longer_than_the_deadline() -> None:
     assert refusal(environ).startswith("RESERVESVC_GRACE_MS must be more than RESERVESVC_DEADLINE_")
 
 
-def test_a_misspelt_variable_is_refused() -> None:
-    """A near miss names the setting that was meant; other variables are left alone."""
-    sentence = refusal({"RESERVESVC_REDISURL": "redis://h"})
-    assert sentence == "RESERVESVC_REDISURL is no setting; did you mean RESERVESVC_REDIS_URL?"
-    assert load({}, {"RESERVESVC_SERVICE_PORT_HTTP": "80", "PORT": "x"}).port == 8080
+@pytest.mark.parametrize(
+    ("variable", "hint"),
+    [
+        ("REDISURL", "did you mean RESERVESVC_REDIS_URL?"),
+        ("PROT", "did you mean RESERVESVC_PORT?"),
+        ("SHUTDOWN", "did you mean RESERVESVC_SHUTDOWN_S?"),
+        ("MAX_HOLDS", "`reservesvc serve --help` lists them all."),
+        ("SERVICE_HOSTS", "`reservesvc serve --help` lists them all."),
+        ("REDIS_PORT", "did you mean RESERVESVC_REDIS_URL?"),
+        ("", "`reservesvc serve --help` lists them all."),
+    ],
+)
+def test_an_unknown_variable_is_refused(variable: str, hint: str) -> None:
+    """Every variable with the service's prefix has to be a setting; the nearest one is named."""
+    sentence = refusal({f"RESERVESVC_{variable}": "6379"})
+    assert sentence == f"RESERVESVC_{variable} is not a setting; {hint}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("RESERVESVC_SERVICE_HOST", "10.0.0.1"),
+        ("RESERVESVC_SERVICE_PORT", "8080"),
+        ("RESERVESVC_SERVICE_PORT_HTTP", "8080"),
+        ("RESERVESVC_PORT", "tcp://10.0.0.1:8081"),
+        ("RESERVESVC_PORT", "tcp://[fd00::1]:8081"),
+        ("RESERVESVC_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+        ("RESERVESVC_PORT_8080_TCP_ADDR", "10.0.0.1"),
+        ("RESERVESVC_PORT_8080_TCP_PORT", "8080"),
+        ("RESERVESVC_PORT_8080_TCP_PROTO", "tcp"),
+        ("RESERVESVC_REDIS_SERVICE_HOST", "10.0.0.2"),
+        ("RESERVESVC_REDIS_PORT", "tcp://10.0.0.2:6379"),
+        ("RESERVESVC_TEST_REDIS_SERVER", "/usr/bin/redis-server"),
+        ("PORT", "x"),
+    ],
+)
+def test_what_others_set_is_ignored(variable: str, text: str) -> None:
+    """Kubernetes sets variables in the pods beside a service of our name; the tests have some."""
+    assert load({}, {variable: text}) == load({}, {})
+
+
+@pytest.mark.parametrize("around", ['"{}"', "'{}'", " {}\n", '\t"{}"\r\n'])
+def test_what_env_files_leave_around_a_value_is_taken_off(around: str) -> None:
+    """Quotes, and line breaks at the end, are no part of a value."""
+    given = {
+        "RESERVESVC_PORT": "9000",
+        "RESERVESVC_REDIS_URL": "redis://:s3cret@h",
+        "RESERVESVC_API_KEYS": f"web:widget:{_SECRET}",
+        "RESERVESVC_KEY_PREFIX": "rsv:",
+        "RESERVESVC_DATA_DIR": "/srv/x",
+    }
+    marked = {name: around.format(text) for name, text in given.items()}
+    assert load({}, marked) == load({}, given)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("s3cret\nx", "contains a line break or another control character."),
+        ("s3cret\x00x", "contains a line break or another control character."),
+        ("s3cret\udcff", "is not UTF-8."),
+    ],
+)
+def test_no_setting_holds_what_cannot_be_written(setting: Setting, text: str, why: str) -> None:
+    """Neither as a variable nor as a flag; what is refused is not repeated."""
+    assert refusal({setting.variable: text}) == f"{setting.variable} {why}"
+    assert refusal({}, {setting.field: text}) == f"{setting.flag} {why}"
+
+
+def test_a_list_may_have_a_line_for_each_item() -> None:
+    """A line break after a comma is allowed; one in an item is a forgotten comma."""
+    listed = f"a:admin:{_SECRET},\n b:widget:x{_SECRET}\n"
+    assert len(load({}, {"RESERVESVC_API_KEYS": listed}).api_keys) == 2
+    assert "line break" in refusal({"RESERVESVC_API_KEYS": listed.replace(",", "")})
+
+
+def test_a_directory_below_one_that_is_not_utf8_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedded Redis is called by a URL, which cannot hold such a path."""
+    odd = os.fsencode(tmp_path) + b"/\xff"
+    os.mkdir(odd)  # noqa: PTH102  (a path of bytes)
+    monkeypatch.chdir(os.fsdecode(odd))
+    expected = "RESERVESVC_DATA_DIR is a directory whose path is not UTF-8."
+    assert refusal({}) == expected
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_store({}, {})
+    assert load({"data_dir": "/srv"}, {}).data_dir == Path("/srv")
 
 
 def test_nothing_shown_holds_a_secret() -> None:
     """Neither repr nor str of a configuration shows a password, a secret or a digest."""
     environ = {
         "RESERVESVC_REDIS_URL": "redis://user:s3cret@h:1/0?password=s3cret",
-        "RESERVESVC_API_KEYS": "web:widget:s3cret",
+        "RESERVESVC_API_KEYS": f"web:widget:{_SECRET}",
     }
     config = load({}, environ)
     for shown in (repr(config), str(config), f"{config.redis_url}"):

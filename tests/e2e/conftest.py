@@ -13,7 +13,7 @@ from tests.e2e.sdk import Sdk
 from tests.e2e.site import Site
 from tests.faults.process import ROOT, ServerProcess
 
-SERVICE, WIDGET, ADMIN = "service-key", "widget-key", "admin-key"
+SERVICE, WIDGET, ADMIN = (f"{scope}-key-0123456789" for scope in ("service", "widget", "admin"))
 _KEYS = f"shop:service:{SERVICE},site:widget:{WIDGET},office:admin:{ADMIN}"
 SCREENSHOTS = ROOT / "build" / "e2e"
 _rooms = count(1)
