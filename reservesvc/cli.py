@@ -12,10 +12,11 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from difflib import get_close_matches
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from msgspec import Struct
 
@@ -108,8 +109,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; those of this process if None.
 
     """
-    parser = _parser()
-    arguments = parser.parse_args(argv)
+    parser, of_commands = _parsers()
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        of_commands.get(arguments.command, parser).refuse(unknown)
     if arguments.command is None:
         parser.print_help(sys.stderr)
         return _MISUSED
@@ -195,10 +198,20 @@ def _run(work: Coroutine[object, object, T]) -> T:
     return run(work)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="reservesvc", description=what_it_is, epilog=_START, **_LAYOUT
-    )
+class _Parser(argparse.ArgumentParser):
+    """A parser that names the nearest flag where it refuses one."""
+
+    def refuse(self, words: Sequence[str]) -> NoReturn:
+        """Exit with a sentence about words that are no arguments."""
+        misspelt = next((word.partition("=")[0] for word in words if word.startswith("-")), "")
+        nearest = get_close_matches(misspelt, self._option_string_actions, n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        self.error(f"unrecognized arguments: {' '.join(words)}{hint}")
+
+
+def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
+    """Return the parser of the command line, and those of the commands by name."""
+    parser = _Parser(prog="reservesvc", description=what_it_is, epilog=_START, **_LAYOUT)
     parser.add_argument("--version", action="version", version=f"reservesvc {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="command")
     for name, command in _COMMANDS.items():
@@ -211,7 +224,7 @@ def _parser() -> argparse.ArgumentParser:
             **_LAYOUT,
         )
         command.add_flags(flags)
-    return parser
+    return parser, dict(commands.choices)
 
 
 def _add_settings(settings: Sequence[Setting], parser: argparse.ArgumentParser) -> None:

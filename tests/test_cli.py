@@ -106,6 +106,35 @@ def test_an_unknown_flag_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> No
         assert f"unrecognized arguments: {flag}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "nearest"),
+    [
+        (("serve", "--prot", "9000"), "--port"),
+        (("serve", "--prot=9000"), "--port"),
+        (("serve", "--port", "1", "--redis_url", "redis://h"), "--redis-url"),
+        (("doctor", "--fixx"), "--fix"),
+        (("migrate", "--store", "sqlite:x"), "--store-url"),
+        (("--versoin",), "--version"),
+    ],
+)
+def test_a_misspelt_flag_suggests_the_right_one(
+    words: tuple[str, ...], nearest: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The nearest flag of the command, and no other, is named."""
+    with pytest.raises(SystemExit) as left:
+        cli.main(words)
+    assert left.value.code == 2
+    assert capsys.readouterr().err.rstrip().endswith(f"; did you mean {nearest}?")
+
+
+def test_nothing_is_suggested_where_nothing_is_near(capsys: pytest.CaptureFixture[str]) -> None:
+    """A flag of another command does not count, nor does a word that is no flag."""
+    for words in (["serve", "--fix"], ["serve", "port"]):
+        with pytest.raises(SystemExit):
+            cli.main(words)
+        assert "did you mean" not in capsys.readouterr().err
+
+
 def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """`reservesvc` alone tells what there is, and ends with 2."""
     assert cli.main([]) == 2
