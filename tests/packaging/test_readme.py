@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,12 +22,12 @@ _CALL = re.compile(
 _MAP = re.compile(r"## Map of the code\n\n```text\n(.*?)```", re.DOTALL)
 _PATH = re.compile(r"[.\w/-]+(/|\.(py|toml))|Dockerfile|Makefile|\.ci/run")
 _ID = re.compile(r"^ID=\S+$", re.MULTILINE)
+_DAY = re.compile(r"^DAY=.*$", re.MULTILINE)
 _LEFT_OUT = "…"
-_SLOT_DAY = "2030-06-03"
 _CHANGING = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<uuid>"),
     (re.compile(r"\b01[0-9A-HJKMNP-TV-Z]{24}\b"), "<ulid>"),
-    (re.compile(rf"\b(?!{_SLOT_DAY})\d{{4}}-\d\d-\d\dT[\d:.]+Z"), "<time>"),
+    (re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+Z"), "<time>"),
     (re.compile(r"\b\d+ ms\b"), "<count> ms"),
 )
 
@@ -43,6 +44,8 @@ CALLS = [
     Call(int(found["status"]), found["command"], json.loads(found["answer"]))
     for found in _CALL.finditer(_README)
 ]
+
+_SHOWN_DAY = str(CALLS[0].answer["data"]["start"])[:10]
 
 
 @pytest.fixture
@@ -70,26 +73,32 @@ def started_at(line: str) -> str:
     return str(said["url"])
 
 
-def run(command: str, url: str) -> tuple[int, Any]:
-    """Run a command of the README against `url`; return the status and the decoded body."""
-    ending = f"{command.strip()} -w '\\n%{{http_code}}'"
-    done = subprocess.run(
-        ["sh", "-c", ending.replace(_URL, url)], capture_output=True, text=True, check=True
-    )
-    body, _, status = done.stdout.rpartition("\n")
+def run(call: Call, url: str, day: str, reservation_id: str = "") -> tuple[int, Any]:
+    """Send a call of the README to `url`; return the status and the decoded body."""
+    command = _ID.sub(f"ID={reservation_id}", _DAY.sub(f"DAY={day}", call.command))
+    if "DAY=" not in command:
+        command = f"DAY={day}\n{command}"  # of the same shell
+    answer = sh(f"{command.strip()} -w '\\n%{{http_code}}'".replace(_URL, url))
+    body, _, status = answer.rpartition("\n")
     return int(status), json.loads(body)
 
 
-def steady(value: Any) -> Any:
-    """Return `value` without what differs from one run to the next."""
+def sh(script: str) -> str:
+    """Run what people paste into a shell; return what it prints."""
+    return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+
+
+def steady(value: Any, day: str) -> Any:
+    """Return `value` without what differs from one run to the next; `day` is that of the slot."""
     if isinstance(value, dict):
         return {
-            name: "<count>" if name.endswith("_ms") else steady(each)
+            name: "<count>" if name.endswith("_ms") else steady(each, day)
             for name, each in value.items()
         }
     if isinstance(value, list):
-        return [steady(each) for each in value]
+        return [steady(each, day) for each in value]
     if isinstance(value, str):
+        value = value.replace(day, "<day>")
         for pattern, name in _CHANGING:
             value = pattern.sub(name, value)
     return value
@@ -119,22 +128,45 @@ def test_it_opens_with_two_commands() -> None:
 def test_the_calls_answer_as_shown(url: str) -> None:
     """Reserve, try again, book: each of the README's commands gets the README's answer."""
     assert [call.status for call in CALLS] == [201, 409, 201]
-    reservation_id = ""
+    day, reservation_id = the_day(), ""
     for call in CALLS:
-        command = _ID.sub(f"ID={reservation_id}", call.command)
-        status, answer = run(command, url)
+        status, answer = run(call, url, day, reservation_id)
         assert status == call.status, answer
-        assert steady(shown(answer, call.answer)) == steady(without_mark(call.answer))
+        expected = steady(without_mark(call.answer), _SHOWN_DAY)
+        assert steady(shown(answer, call.answer), day) == expected
         reservation_id = answer.get("data", {}).get("reservation_id", reservation_id)
+    again, problem = run(CALLS[0], url, day)
+    assert (again, problem["detail"].partition(";")[0]) == (409, "The slot is booked")
+    assert 'now answers `409` with "The slot is booked"' in " ".join(_README.split())
+
+
+def the_day() -> str:
+    """Return the day that the README's own command computes."""
+    found = _DAY.search(CALLS[0].command)
+    assert found is not None
+    return sh(f'{found[0]}\nprintf %s "$DAY"')
+
+
+def test_the_day_of_the_calls_is_ahead() -> None:
+    """The command works on any day: the slot is a week from now."""
+    ahead = date.fromisoformat(the_day()) - datetime.now().astimezone().date()
+    assert timedelta(days=6) <= ahead <= timedelta(days=7)
 
 
 def test_a_shown_answer_is_compared_field_by_field() -> None:
     """A field too many, too few or other than shown is seen; what changes by itself is not."""
     by = {"data": {"id": "room-1.01M81XJM1T9DJQ8GPTN0Y8C91C", "left_ms": 1}}
     other = {"data": {"id": "room-1.01M81XMHGBRZ640VDXVASP4SF3", "left_ms": 2}}
-    assert steady(shown(other, by)) == steady(by)
-    assert steady(shown({"data": other["data"] | {"more": 1}}, by)) != steady(by)
-    assert steady(shown({"data": {"id": "room-2", "left_ms": 1}}, by)) != steady(by)
+    assert steady(shown(other, by), _SHOWN_DAY) == steady(by, _SHOWN_DAY)
+    assert steady(shown({"data": other["data"] | {"more": 1}}, by), _SHOWN_DAY) != steady(
+        by, _SHOWN_DAY
+    )
+    assert steady(shown({"data": {"id": "room-2", "left_ms": 1}}, by), _SHOWN_DAY) != steady(
+        by, _SHOWN_DAY
+    )
+    starts = [{"start": f"2027-01-{day}T10:00:00.000Z"} for day in (12, 13)]
+    assert steady(starts[0], "2027-01-12") == steady(starts[1], "2027-01-13")
+    assert steady(starts[0], "2027-01-12") != steady(starts[1], "2027-01-12")
 
 
 def test_every_module_is_on_the_map() -> None:
