@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -31,10 +32,13 @@ COUNT_MAX = 500
 """how many constraints one list may have; every slot is compared with each"""
 _CLOCK = re.compile(r"([0-9]{1,2})(?::([0-9]{2}))?", re.ASCII)
 MOMENT = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?)?", re.ASCII
+    f"{times.DATE}([T ]{times.HOUR_AND_MINUTE}(:{times.SECOND})?{times.OFFSET}?)?", re.ASCII
 )
 _CLOCK_RULE = "must be an hour from 0 to 24, or a time such as 09:30"
-_MOMENT_RULE = "must be a date or a time, such as 2026-12-24, 2026-12-24T10:00:00 or that with Z"
+_MOMENT_RULE = (
+    "must be a date or a time, such as 2026-12-24, 2026-12-24T10:00:00, 2026-12-24T10:00:00Z or "
+    "2026-12-24T10:00:00+01:00, in the years 1 to 9999"
+)
 _AFTER_RULE = "must be after start"
 
 
@@ -69,10 +73,9 @@ class _Given(NamedTuple):
     def moment(self, name: str) -> datetime:
         value = self.take(name)
         if isinstance(value, str) and MOMENT.fullmatch(value):
-            try:
-                return datetime.fromisoformat(value.upper())
-            except ValueError:
-                pass  # a date that is in no calendar
+            with suppress(ValueError, OverflowError):  # a date that is in no calendar
+                moment = datetime.fromisoformat(value.upper())
+                return moment.astimezone(UTC) if moment.tzinfo else moment
         self.wrong(name, _MOMENT_RULE)
         return datetime.min  # noqa: DTZ901 - stands for nothing; the error says so
 
@@ -192,5 +195,9 @@ def _clock(minute: int) -> int | str:
 
 def _moment(value: datetime) -> str:
     if value.tzinfo is None:
+        return value.isoformat()
+    try:
+        value = value.astimezone(UTC)
+    except OverflowError:  # stored by a version that did not look
         return value.isoformat()
     return times.render((value - times.EPOCH) // times.MILLISECOND)

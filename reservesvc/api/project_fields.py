@@ -14,6 +14,7 @@ from reservesvc.domain import search_settings
 from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.project import RESOURCES_MAX, Project
 from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
+from reservesvc.domain.wish import Limits
 
 SLUG_RULE = "must be 1 to 64 characters of a-z 0-9 - and begin and end with a letter or a digit"
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
@@ -24,7 +25,7 @@ UI_CHOICES = {
 """members of `ui` that a widget knows a few words for"""
 
 
-def changed(project: Project, decoded: Decoded[ProjectBody], duration_s_max: int) -> Project:
+def changed(project: Project, decoded: Decoded[ProjectBody], limits: Limits) -> Project:
     """Return the project with the fields that the body has; null takes a value away.
 
     Raises:
@@ -33,8 +34,8 @@ def changed(project: Project, decoded: Decoded[ProjectBody], duration_s_max: int
     """
     body, errors = decoded[0], dict(decoded[1])
     values = changes.given(body, project)
-    _check(body, errors, duration_s_max)
-    _check_search(body, errors)
+    _check(body, errors, limits.duration_s_max)
+    _check_search(body, errors, limits.slot_s_max)
     _check_widget(body, errors)
     _read_lists(body, values, errors)
     if errors:
@@ -81,9 +82,9 @@ def _check(body: ProjectBody, errors: Errors, duration_s_max: int) -> None:
         errors.setdefault("booking.graph", [f"booking.graph {rule}"])
 
 
-def _check_search(body: ProjectBody, errors: Errors) -> None:
+def _check_search(body: ProjectBody, errors: Errors, slot_s_max: int) -> None:
     if isinstance(body.availability, dict):
-        for member, rule in search_settings.broken(body.availability).items():
+        for member, rule in search_settings.broken(body.availability, slot_s_max).items():
             errors.setdefault(f"availability.{member}", [f"availability.{member} {rule}"])
 
 

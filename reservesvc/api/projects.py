@@ -51,11 +51,10 @@ async def update(call: Call) -> Reply:
     """Change the fields of a project that the body has; the others stay as they are."""
     body, errors = decoded = await call.decode(schemas.PROJECT)
     changes.check_kept(body, ("name", "slug"), errors)
-    seconds_max = call.limits.duration_s_max
 
     async def attempt() -> Project | NotFound | Overtaken | str:
         seen = await stored(call)
-        project = project_fields.changed(seen, decoded, seconds_max)
+        project = project_fields.changed(seen, decoded, call.limits)
         outcome = await call.stores.bookings.update_project(project, seen)
         return project.slug if outcome is None else outcome
 
@@ -103,7 +102,7 @@ async def _new(call: Call) -> Project:
     if not isinstance(body.name, str):
         errors.setdefault("name", [f"name {REQUIRED}"])
     fresh = Project(id=call.stores.ids.uuid(), name="", slug="")
-    return project_fields.changed(fresh, decoded, call.limits.duration_s_max)
+    return project_fields.changed(fresh, decoded, call.limits)
 
 
 async def _insert(

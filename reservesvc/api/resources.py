@@ -2,7 +2,7 @@
 
 import msgspec
 
-from reservesvc.api import changes, constraints, listing, render, replies, schemas, timezones
+from reservesvc.api import changes, constraints, listing, render, replies, schemas
 from reservesvc.api.call import Call
 from reservesvc.api.decoding import Decoded, Errors
 from reservesvc.api.problems import Problem, RefusedError, invalid
@@ -12,7 +12,7 @@ from reservesvc.domain.outcomes import KeyReused, NotFound, Overtaken
 from reservesvc.domain.project import Resource
 from reservesvc.domain.slot import CAPACITY_MAX, RESOURCE_ID_RULE, is_resource_id
 from reservesvc.domain.wish import REQUIRED
-from reservesvc.domain.zones import ZONE_RULE
+from reservesvc.domain.zones import ZONE_RULE, zone
 
 
 async def create(call: Call) -> Reply:
@@ -115,7 +115,7 @@ def _check(body: ResourceBody, errors: Errors) -> None:
         errors.setdefault("id", [f"id {RESOURCE_ID_RULE}"])
     if isinstance(body.name, str) and not body.name.strip():
         errors.setdefault("name", ["name must not be empty"])
-    if isinstance(body.timezone, str) and not timezones.is_timezone(body.timezone):
+    if isinstance(body.timezone, str) and zone(body.timezone) is None:
         errors.setdefault("timezone", [f"timezone {ZONE_RULE}"])
     if isinstance(body.capacity, int) and not 1 <= body.capacity <= CAPACITY_MAX:
         rule = f"must be from 1 to {CAPACITY_MAX}"

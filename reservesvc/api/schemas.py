@@ -92,6 +92,7 @@ class AvailabilityBody(Struct, kw_only=True):
 
     mode: str | None = None
     resources: list[Any] | None = None
+    quantity: int | None = None
     project_id: str | None = None
     from_: str | None = field(default=None, name="from")
     to: str | None = None

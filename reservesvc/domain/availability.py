@@ -11,12 +11,13 @@ from typing import Any, cast
 from msgspec import Struct, field
 
 from reservesvc.domain.constraints import Constraint
-from reservesvc.domain.offers import MODES, Mode
+from reservesvc.domain.offers import Mode
 from reservesvc.domain.project import RESOURCES_MAX, Project, Resource
-from reservesvc.domain.relative import INSTANT_RULE, LENGTH_RULE, instant, length_ms
+from reservesvc.domain.relative import INSTANT_RULE, instant, length_ms
+from reservesvc.domain.search_settings import RULES, broken, plain
 from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
 from reservesvc.domain.wish import UNKNOWN_PROJECT, Limits
-from reservesvc.domain.zones import DAY_MS, ZONE_RULE, zone
+from reservesvc.domain.zones import DAY_MS, zone
 
 WINDOW_MS_MAX = 185 * DAY_MS
 """six months, the longest ones, and an hour for the clock"""
@@ -29,26 +30,15 @@ PLACES_MAX: dict[Mode, int] = {
     "exclusive": 150_000,
 }
 """how many slots times resources; what is answered has as many, or one resource a slot"""
-LENGTH_MS_MIN = 60_000
 _DEFAULTS: dict[str, Any] = {
     "mode": "roundrobin_random",
-    "from_": "now",
+    "quantity": 1,
+    "from": "now",
     "length": "1 hour",
     "buffer": "0 minutes",
     "round_to_nearest_hour": True,
 }
 _WINDOW = "4 weeks"
-_FROM_PROJECT: dict[str, type] = {
-    "mode": str,
-    "from_": str,
-    "to": str,
-    "length": str,
-    "buffer": str,
-    "timeslot_increments": str,
-    "output_timezone": str,
-    "round_to_nearest_hour": bool,
-}
-"""what a project's `availability` may say"""
 
 
 class AvailabilityWish(Struct, kw_only=True):
@@ -56,6 +46,7 @@ class AvailabilityWish(Struct, kw_only=True):
 
     mode: str | None = None
     resources: list[Any] | None = None
+    quantity: int | None = None
     project_id: str | None = None
     from_: str | None = None
     to: str | None = None
@@ -78,6 +69,8 @@ class Search(Struct, frozen=True, kw_only=True):
     mode: Mode
     resources: tuple[Resource, ...]
     """each once, in the order they were listed"""
+    quantity: int
+    """how many units of a resource a slot has free"""
     start_ms: int
     end_ms: int
     """no slot begins before the one or ends after the other"""
@@ -86,7 +79,7 @@ class Search(Struct, frozen=True, kw_only=True):
     """from one slot of the grid to the next"""
     buffer_ms: int
     rounds: bool
-    """whether the grid of what is open at the start begins at a full hour"""
+    """whether what is open at the start is offered from the next full hour on only"""
     constraints: tuple[Constraint, ...]
     """beside each resource's own"""
     output: tzinfo | None
@@ -125,36 +118,31 @@ def complete(
         limits: how long slots may be, how long ago and how far ahead.
 
     """
-    _take_from(wish, project)
-    output = _output(wish)
-    start_ms, end_ms = _window(wish, now_ms, limits, output or UTC)
-    slot_ms_max = limits.slot_s_max * 1000
-    slot_ms = _length(wish, "length", LENGTH_MS_MIN, slot_ms_max)
-    step_ms = slot_ms
-    if wish.timeslot_increments is not None:
-        step_ms = _length(wish, "timeslot_increments", LENGTH_MS_MIN, slot_ms_max)
-    buffer_ms = _length(wish, "buffer", 0, slot_ms_max)
+    settings = _settings(wish, project)
+    for name, rule in broken(settings, limits.slot_s_max).items():
+        wish.wrong(name, rule)
     for place, resource in enumerate(resources):
         if zone(resource.timezone) is None:
             wish.wrong(f"resources.{place}", f"is in a time zone unknown here, {resource.timezone}")
-    if wish.mode not in MODES:
-        wish.wrong("mode", f"must be one of: {', '.join(MODES)}")
+    output = zone(settings["output_timezone"] or "")
+    start_ms, end_ms = _window(wish, settings, now_ms, limits, output or UTC)
     if wish.errors:
         return None
     constraints = project.availability_constraints if project else ()
     search = Search(
-        mode=cast("Mode", wish.mode),
+        mode=cast("Mode", settings["mode"]),
         resources=tuple(resources),
+        quantity=settings["quantity"],
         start_ms=start_ms,
         end_ms=end_ms,
-        length_ms=slot_ms,
-        step_ms=step_ms,
-        buffer_ms=buffer_ms,
-        rounds=bool(wish.round_to_nearest_hour),
+        length_ms=length_ms(settings["length"]) or 0,
+        step_ms=length_ms(settings["timeslot_increments"] or settings["length"]) or 0,
+        buffer_ms=length_ms(settings["buffer"]) or 0,
+        rounds=settings["round_to_nearest_hour"],
         constraints=constraints if wish.constraints is None else wish.constraints,
         output=output,
     )
-    _check_amount(wish, search)
+    _check_amount(wish, search, "timeslot_increments" if settings["timeslot_increments"] else "to")
     return None if wish.errors else search
 
 
@@ -162,30 +150,34 @@ def _is_id(value: object) -> bool:
     return isinstance(value, str) and is_resource_id(value)
 
 
-def _take_from(wish: AvailabilityWish, project: Project | None) -> None:
-    """Fill in what the request leaves out: what the project says, or else what is usual."""
-    settings = project.availability if project else {}
-    for name, kind in _FROM_PROJECT.items():
-        setting = settings.get(name.rstrip("_"))
-        default = setting if type(setting) is kind else _DEFAULTS.get(name)
-        if getattr(wish, name) is None:
-            setattr(wish, name, default)
+def _settings(wish: AvailabilityWish, project: Project | None) -> dict[str, Any]:
+    """Return every setting: as sent, or else what the project says, or else what is usual.
+
+    A value of a project says nothing where it is of the wrong type, or names a time zone that is
+    none: both are refused now, and were kept by earlier versions.
+    """
+    stored = project.availability if project else {}
+    settings: dict[str, Any] = {}
+    for name, (kind, _) in RULES.items():
+        sent = getattr(wish, "from_" if name == "from" else name)
+        value = plain(stored.get(name))
+        is_of_use = type(value) is kind and (name != "output_timezone" or zone(value) is not None)
+        settings[name] = sent if sent is not None else value if is_of_use else _DEFAULTS.get(name)
+    return settings
 
 
-def _output(wish: AvailabilityWish) -> tzinfo | None:
-    if wish.output_timezone is None:
-        return None
-    output = zone(wish.output_timezone)
-    if output is None:
-        wish.wrong("output_timezone", ZONE_RULE)
-    return output
-
-
-def _window(wish: AvailabilityWish, now_ms: int, limits: Limits, where: tzinfo) -> tuple[int, int]:
+def _window(
+    wish: AvailabilityWish,
+    settings: dict[str, Any],
+    now_ms: int,
+    limits: Limits,
+    where: tzinfo,
+) -> tuple[int, int]:
     """Return from when to when slots may be; `(0, 0)` where that is wrong."""
-    start_ms = instant(wish.from_ or "", now_ms, where)
+    start_ms = instant(settings["from"], now_ms, where)
     # Four weeks from now is what Timekit says; a search that begins later would end before.
-    end_ms = instant(wish.to or _WINDOW, now_ms if wish.to else start_ms or 0, where)
+    until, since_ms = (settings["to"], now_ms) if settings["to"] else (_WINDOW, start_ms or 0)
+    end_ms = instant(until, since_ms, where)
     latest_ms = now_ms + limits.ahead_s_max * 1000
     if start_ms is None:
         wish.wrong("from", INSTANT_RULE)
@@ -204,20 +196,8 @@ def _window(wish: AvailabilityWish, now_ms: int, limits: Limits, where: tzinfo) 
     return start_ms, min(end_ms, latest_ms)  # no slot is offered that cannot be reserved
 
 
-def _length(wish: AvailabilityWish, name: str, least_ms: int, most_ms: int) -> int:
-    """Return the length that the field `name` says; 0 where that is wrong."""
-    found_ms = length_ms(getattr(wish, name) or "")
-    if found_ms is None:
-        wish.wrong(name, LENGTH_RULE)
-        return 0
-    if not least_ms <= found_ms <= most_ms:
-        wish.wrong(name, f"must be from {least_ms // 1000} to {most_ms // 1000} seconds")
-    return found_ms
-
-
-def _check_amount(wish: AvailabilityWish, search: Search) -> None:
-    """Note a search for more slots than anybody can look at."""
-    name = "timeslot_increments" if wish.timeslot_increments else "to"
+def _check_amount(wish: AvailabilityWish, search: Search, name: str) -> None:
+    """Note a search for more slots than anybody can look at, in the field `name`."""
     advice = "choose longer timeslot_increments, an earlier to or fewer resources"
     slots = (search.end_ms - search.start_ms) // search.step_ms
     places, places_max = slots * len(search.resources), PLACES_MAX[search.mode]

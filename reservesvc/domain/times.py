@@ -6,8 +6,16 @@ from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
-TIME_RULE = "must be an RFC 3339 time with an offset, such as 2026-12-01T10:00:00Z"
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
+LAST_MS = 253_402_300_799_999
+"""9999-12-31T23:59:59.999Z; four digits tell no later year"""
+TIME_RULE = (
+    "must be an RFC 3339 time with an offset, such as 2026-12-01T10:00:00Z, "
+    "in the years 1970 to 9999 and without a leap second"
+)
+# RFC 3339 section 5.6 has hours from 00 to 23 and minutes from 00 to 59, in offsets too.
+DATE, HOUR_AND_MINUTE = r"\d{4}-\d\d-\d\d", r"([01]\d|2[0-3]):[0-5]\d"
+SECOND, OFFSET = r"[0-5]\d(\.\d+)?", r"([Zz]|[+-]([01]\d|2[0-3]):?[0-5]\d)"
+_RFC_3339 = re.compile(f"{DATE}[Tt ]{HOUR_AND_MINUTE}:{SECOND}{OFFSET}", re.ASCII)
 _USUAL_WIDTH = len("2026-12-01T10:00:00Z")
 WIDTH = len("2026-12-01T10:00:00.000Z")
 
@@ -17,6 +25,8 @@ def parse(text: str) -> int | None:
 
     Takes RFC 3339 with `Z` or an offset; an offset without its colon (`+0100`) as well.
     A time without an offset names no instant. Finer digits than milliseconds are cut off.
+    Instants before 1970 or after 9999 and leap seconds, which are not counted here, are no
+    instants either.
     """
     return _parse_usual(text) if len(text) == _USUAL_WIDTH else _parse_any(text)
 
@@ -38,7 +48,7 @@ def _parse_any(text: str) -> int | None:
         since = (datetime.fromisoformat(text.upper()) - EPOCH) // MILLISECOND
     except (ValueError, OverflowError):
         return None
-    return since if since >= 0 else None
+    return since if 0 <= since <= LAST_MS else None
 
 
 @lru_cache(8192)

@@ -6,7 +6,8 @@ so that an hour which the clock skips is never met, and one that it shows twice 
 """
 
 from datetime import datetime, timedelta, tzinfo
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.resources import files
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,9 @@ from reservesvc.domain.times import EPOCH, MILLISECOND
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-ZONE_RULE = "must be an IANA time zone name, such as Europe/Berlin"
+ZONE_RULE = "must be an IANA time zone name in its own spelling, such as Europe/Berlin"
+_NO_PLACE = "Factory"
+"""in the database, for clocks that nobody has set"""
 
 
 class Stretch(NamedTuple):
@@ -25,13 +28,21 @@ class Stretch(NamedTuple):
     offset_ms: int
 
 
+@cache
+def names() -> frozenset[str]:
+    """Return the names of all time zones, as the IANA has them.
+
+    They are the same on every machine: a name that only its system knows, such as `localtime`,
+    `posixrules` or `right/Europe/Berlin`, is none of them.
+    """
+    listed = files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
+    return frozenset(listed) - {_NO_PLACE}
+
+
 @lru_cache(1024)
 def zone(name: str) -> ZoneInfo | None:
-    """Return the time zone called `name`; None where the database of zones has none."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # no such file, or none that can be a zone's
-        return None
+    """Return the time zone called `name`; None where that is no name of one."""
+    return ZoneInfo(name) if name in names() else None
 
 
 # One search asks for the same stretches for each of its resources.

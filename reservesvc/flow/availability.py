@@ -96,7 +96,8 @@ async def _offers(search: Search, resources: Sequence[Resource], in_use: _InUse)
         if alike not in known:
             known[alike] = _opened(search, resource)
         times, grid = known[alike]
-        free = free_times(times, in_use.of(resource.id), resource.capacity, search.buffer_ms)
+        used = in_use.of(resource.id)
+        free = free_times(times, used, resource.capacity, search.buffer_ms, search.quantity)
         found.add(place, starts(free, grid, search.length_ms))
         if place % TURN == 0:
             await asyncio.sleep(0)

@@ -1,5 +1,6 @@
 """Constraints: read from Timekit's form, kept as values, and rendered back."""
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 
 from reservesvc.api import constraints
 from reservesvc.api.decoding import Errors
-from reservesvc.domain.constraints import Constraint
+from reservesvc.domain.constraints import Constraint, Period
 
 TELLING = [
     {"allow_day_and_time": {"day": "monday", "start": 9, "end": 17}},
@@ -102,6 +103,17 @@ def test_other_spellings_are_understood(written: dict[str, Any], plain: dict[str
         ({"block_period": {"start": "2022-02-30", "end": "2022-03-01"}}, "c.0.block_period.start"),
         ({"block_period": {"start": "now", "end": "2022-03-01"}}, "c.0.block_period.start"),
         ({"block_period": {"start": "2022-03-01"}}, "c.0.block_period.end"),
+        *(
+            ({"block_period": {"start": moment}}, "c.0.block_period.start")
+            for moment in (
+                "2022-03-01T10:00:00+00:60",
+                "2022-03-01T10:00+0160",
+                "2022-03-01T10:60",
+                "2022-03-01T24:00:00",
+                "0001-01-01T00:00:00+00:01",
+                "9999-12-31T23:59:59-00:01",
+            )
+        ),
         ({"block_period": {"start": "2022-03-01", "end": "2022-03-01"}}, "c.0.block_period.end"),
         (
             {"block_period": {"start": "2022-03-01", "end": "2022-03-02T00:00:00Z"}},
@@ -126,3 +138,12 @@ def test_a_list_has_an_end() -> None:
     """More constraints than a list may have are refused, the most are not."""
     assert read(*[{"block_weekends": {}}] * constraints.COUNT_MAX)[1] == {}
     assert "c" in read(*[{"block_weekends": {}}] * (constraints.COUNT_MAX + 1))[1]
+
+
+def test_a_stored_period_beyond_the_calendar_is_shown_all_the_same() -> None:
+    """Earlier versions took an offset that leads out of the years 1 to 9999."""
+    first = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+    last = datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-2)))
+    stored = Constraint(effect="allow", rule=Period(start=first, end=last))
+    shown = {"start": "0001-01-01T00:00:00+01:00", "end": "9999-12-31T23:00:00-02:00"}
+    assert constraints.render([stored]) == [{"allow_period": shown}]

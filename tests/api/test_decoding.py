@@ -19,7 +19,7 @@ from tests.api.stubs import RESERVATION_ID, Stubs
 from tests.builders import DAY, at
 
 NUL = "must not contain the character U+0000"
-TIME = "must be an RFC 3339 time with an offset, such as 2026-12-01T10:00:00Z"
+TIME = times.TIME_RULE
 WITH_BODY = [route for route in ROUTES if route.method in {"POST", "PUT"}]
 
 

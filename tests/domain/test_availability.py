@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reservesvc.domain import times
 from reservesvc.domain.availability import (
@@ -16,6 +17,8 @@ from reservesvc.domain.availability import (
 from reservesvc.domain.constraints import Constraint, Weekends
 from reservesvc.domain.offers import MODES
 from reservesvc.domain.project import RESOURCES_MAX, Project, Resource, unregistered
+from reservesvc.domain.relative import LENGTH_RULE
+from reservesvc.domain.slot import CAPACITY_MAX
 from reservesvc.domain.wish import Limits
 from reservesvc.domain.zones import DAY_MS, HOUR_MS
 
@@ -116,6 +119,8 @@ def test_midnight_is_that_of_the_output() -> None:
         ({"buffer": "32 days"}, {"buffer"}),
         ({"timeslot_increments": "1 second"}, {"timeslot_increments"}),
         ({"output_timezone": "Mars/Olympus"}, {"output_timezone"}),
+        ({"quantity": 0}, {"quantity"}),
+        ({"quantity": CAPACITY_MAX + 1}, {"quantity"}),
         (
             {"mode": "x", "length": "x", "from_": "x", "to": "x", "resources": [1]},
             {"mode", "length", "from", "to", "resources.0"},
@@ -138,6 +143,47 @@ def test_no_slot_is_searched_that_is_too_far_ahead_to_reserve() -> None:
     refused = AvailabilityWish(resources=["room-1"], from_="25 hours")
     assert complete(refused, None, room, NOW_MS, limits) is None
     assert refused.errors == {"from": ["from must be at most 86400 seconds ahead"]}
+
+
+NO_LENGTHS = ["", "30 minutes!", "½ hour", "1/2 hour", "...", ",", "0.5 days", "half an hour"]
+
+
+@pytest.mark.parametrize("name", ["length", "buffer", "timeslot_increments"])
+@pytest.mark.parametrize("text", NO_LENGTHS)
+def test_a_length_that_is_not_understood_is_not_nothing(name: str, text: str) -> None:
+    """The three lengths are read alike, and the form that they take is named."""
+    fields: dict[str, Any] = {name: text}
+    assert wrong(**fields)[name] == f"{name} {LENGTH_RULE}"
+
+
+def test_a_length_may_have_decimals() -> None:
+    """Half an hour is thirty minutes."""
+    search = completed(length="1.5 hours", buffer="0.5 hours", timeslot_increments="0.25 hours")
+    lengths_ms = (search.length_ms, search.buffer_ms, search.step_ms)
+    assert lengths_ms == (90 * 60_000, 30 * 60_000, 15 * 60_000)
+
+
+@pytest.mark.parametrize("text", NO_LENGTHS)
+def test_a_stored_length_that_is_not_understood_is_named(text: str) -> None:
+    """Earlier versions kept some; nothing is offered as if the project had no buffer."""
+    stored = replace(PROJECT, availability={"buffer": text})
+    assert set(wrong(stored, project_id="p")) == {"buffer"}
+
+
+@pytest.mark.parametrize("name", ["localtime", "Factory", "posixrules", "right/UTC", "utc", ""])
+def test_a_stored_time_zone_that_is_none_says_nothing(name: str) -> None:
+    """Earlier versions kept some: the project's searches are answered in UTC."""
+    stored = replace(PROJECT, availability={"output_timezone": name})
+    assert completed(stored, project_id="p").output is None
+    assert set(wrong(output_timezone=name)) == {"output_timezone"}
+
+
+def test_how_many_units_a_slot_has_free() -> None:
+    """One, or what the project says, or what the request says."""
+    stored = replace(PROJECT, availability={"quantity": 3.0})
+    assert completed().quantity == 1
+    assert completed(stored, project_id="p").quantity == 3
+    assert completed(stored, project_id="p", quantity=2).quantity == 2
 
 
 def test_six_months_are_allowed() -> None:

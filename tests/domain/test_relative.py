@@ -1,5 +1,6 @@
 """Times and lengths in plain English."""
 
+import re
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -33,6 +34,9 @@ NOW_MS = times.parse("2026-12-01T10:20:30Z") or 0
         ("last year", "2025-12-01T10:20:30"),
         ("6 months", "2027-06-01T09:20:30"),
         ("0 days", "2026-12-01T10:20:30"),
+        ("0.5 hours", "2026-12-01T10:50:30"),
+        ("1.5 hours ago", "2026-12-01T08:50:30"),
+        ("1.0 days", "2026-12-02T10:20:30"),
         # Midnights are Berlin's.
         ("today", "2026-11-30T23:00:00"),
         ("Tomorrow", "2026-12-01T23:00:00"),
@@ -72,7 +76,23 @@ def test_a_month_ends_with_its_last_day() -> None:
         "1 hour 2",
         "1 elephant",
         "hour 1",
-        "1.5 hours",
+        "1.5 days",
+        "0.5 months",
+        "1,5 hours",
+        "1.5.5 hours",
+        "1. hours",
+        ".5 hours",
+        "1.0005 hours",
+        "1 hour!",
+        "½ hour",
+        "1/2 hour",
+        "...",
+        ",",
+        "now ago",
+        "now from now",
+        "in 2 hours ago",
+        "tomorrow in",
+        "1 wee\u212a",  # the sign of the kelvin, a k in lower case
         "2026-12-01",
         "2026-12-01T10:00:00",
         "ago",
@@ -104,6 +124,10 @@ def test_no_instant(text: str) -> None:
         ("1 day", 1440),
         ("2 weeks", 20160),
         ("30 seconds", 0.5),
+        ("0.5 hours", 30),
+        ("1.25 hours 0.5 minutes", 75.5),
+        ("90min", 90),
+        ("1 hour, 30 minutes", 90),
     ],
 )
 def test_a_length(text: str, expected_min: float) -> None:
@@ -112,10 +136,16 @@ def test_a_length(text: str, expected_min: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "hour", "1", "1 month", "1 year", "-1 hour", "now", "1 hour ago", "last hour"]
+    "text",
+    [
+        *("", " ", "hour", "1", "1 month", "1 year", "-1 hour", "now", "1 hour ago", "last hour"),
+        *("30 minutes!", "½ hour", "1/2 hour", "...", "0.5 days", "1.0001 hours", "1 hour 1.5"),
+        *("1 hour; 2 days", "\uff11 hour", "1 hour\0", "1_0 minutes", "0x1 hour", "1e3 min"),
+        *("--1 hour", "1 -hour", "1234567 hours", "1.5.5 hours"),
+    ],
 )
 def test_no_length(text: str) -> None:
-    """A month has none, and nothing is shorter than nothing."""
+    """A month has none, nothing is shorter than nothing, and no character is skipped."""
     assert length_ms(text) is None
 
 
@@ -125,3 +155,40 @@ def test_any_text_may_come(text: str) -> None:
     assert instant(text, NOW_MS, BERLIN) is None or text.strip()
     found = length_ms(text)
     assert found is None or found >= 0
+
+
+PIECES = [
+    "1",
+    "0.5",
+    "-2",
+    "+3",
+    "a",
+    "next",
+    "hour",
+    "min",
+    "days",
+    "week",
+    "months",
+    "now",
+    "ago",
+]
+PIECES += ["in", "from", "today", " ", ",", ".", "!", "½", "/", "-", "1.", "é", "\0", "K"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map(" ".join))
+def test_a_length_is_amounts_and_nothing_else(text: str) -> None:
+    """Against a grammar of one line: what it does not know is refused, never skipped."""
+    amount = r"([+-]?\d+(\.\d{1,3})?|a|next) *(hours?|mins?|days?|weeks?)"
+    is_length = re.fullmatch(rf"[ ,]*({amount}[ ,]*)+", text) is not None
+    if length_ms(text) is not None:
+        assert is_length
+    elif is_length:
+        assert "-" in text or re.search(r"\.\d+ +(days|week)", text)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=6).map(" ".join))
+def test_an_instant_has_no_character_that_means_nothing(text: str) -> None:
+    """Words that are known, numbers, spaces and commas."""
+    if instant(text, NOW_MS, BERLIN) is not None:
+        assert re.fullmatch(r"[a-z0-9 ,+.-]+", text)
+        assert not re.search(r"\.(?!\d)|[+-](?!\d)", text)

@@ -63,11 +63,39 @@ def test_rfc_3339_and_a_little_more_is_taken(text: str) -> None:
         "1969-12-31T23:59:59Z",
         "0001-01-01T00:00:00+23:59",
         "2026-12-01T10:00:00+25:00",
+        "2026-12-01T10:00:00+24:00",
+        "2026-12-01T10:00:00+00:60",
+        "2026-12-01T10:00:00+01:60",
+        "2026-12-01T10:00:00+00:99",
+        "2026-12-01T10:00:00+0160",
+        "2026-12-01T24:00:00Z",
+        "2026-12-01T10:60:00Z",
+        "2016-12-31T23:59:60Z",
+        "9999-12-31T23:59:59-00:01",
         "2026-12-01T10:00:00Z\0",
         "1796119200",
         "∞",
     ],
 )
 def test_anything_else_names_no_instant(text: str) -> None:
-    """No offset, no such day, another format, before 1970: refused, never guessed."""
+    """No offset, no such day or minute, another format, before 1970: refused, never guessed."""
     assert times.parse(text) is None
+
+
+@given(
+    st.datetimes(),
+    st.sampled_from("+-"),
+    st.integers(0, 99),
+    st.integers(0, 99),
+    st.sampled_from(["", ":"]),
+)
+def test_whatever_is_taken_can_be_written(
+    wall: datetime, sign: str, hours: int, minutes: int, colon: str
+) -> None:
+    """Any time with any two numbers as its offset: in range and right, or refused."""
+    text = f"{wall.isoformat()}{sign}{hours:02}{colon}{minutes:02}"
+    offset_ms = (hours * 60 + minutes) * 60_000 * (-1 if sign == "-" else 1)
+    instant_ms = (wall - datetime(1970, 1, 1)) // timedelta(milliseconds=1) - offset_ms  # noqa: DTZ001
+    is_taken = hours < 24 and minutes < 60 and 0 <= instant_ms <= times.LAST_MS
+    assert times.parse(text) == (instant_ms if is_taken else None)
+    assert not is_taken or len(times.render(instant_ms)) == times.WIDTH

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reservesvc.domain import times
-from reservesvc.domain.zones import DAY_MS, HOUR_MS, full_hour, stretches, wall_of, zone
+from reservesvc.domain.zones import DAY_MS, HOUR_MS, full_hour, names, stretches, wall_of, zone
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"]
 YEAR_MS = 366 * DAY_MS
@@ -85,7 +85,19 @@ def test_the_full_hour_after_a_change_of_the_clock(name: str, text: str, expecte
     assert found == times.parse(expected)
 
 
-@pytest.mark.parametrize("name", ["", "Mars/Olympus", "../etc/passwd", "Europe/Berlin\0", "/etc"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "Mars/Olympus", "../etc/passwd", "Europe/Berlin\0", "/etc", "localtime", "Factory"),
+        *("posixrules", "posix/UTC", "right/UTC", "right/Europe/Berlin", "europe/berlin"),
+    ],
+)
 def test_what_is_no_zone(name: str) -> None:
-    """Any text may be asked for."""
+    """Any text may be asked for; also what only this machine has, or what is no place."""
     assert zone(name) is None
+
+
+def test_every_name_is_a_zone() -> None:
+    """All that the IANA has, old names and those of browsers too."""
+    assert {"UTC", "Etc/UTC", "Asia/Calcutta", "Europe/Kiev", "US/Eastern"} <= names()
+    assert all(zone(name) is not None for name in names())

@@ -193,6 +193,18 @@ async def test_buffers_reach_over_the_edges(stores: Stores) -> None:
     assert await hours(stores, wish) == [8.5, 9, 9.5, 12.5]
 
 
+async def test_a_slot_has_as_many_units_free_as_are_asked_for(stores: Stores) -> None:
+    """At every instant of it; a resource with a smaller capacity is never offered."""
+    await registered(stores, Resource(id=ROOM, name="Room", capacity=4))
+    for start, end, quantity in ((9, 10, 2), (11, 11.5, 1), (11.25, 12, 1), (13, 13.5, 3)):
+        wish = a_wish(start, end, quantity=quantity)
+        assert isinstance(await reserve(stores, LIMITS, wish, None), Reserved)
+    assert await hours(stores, a_search(quantity=1)) == [8, 9, 10, 11, 12, 13]
+    assert await hours(stores, a_search(quantity=2)) == [8, 9, 10, 11, 12]
+    assert await hours(stores, a_search(quantity=3)) == [8, 10, 12]
+    assert await hours(stores, a_search(quantity=5)) == []
+
+
 @pytest.mark.parametrize("mode", MODES)
 async def test_what_is_offered_can_be_reserved(stores: Stores, redis: Redis, mode: Mode) -> None:
     """And what is not offered cannot: any reservations, capacities and grids, 25 times."""
@@ -200,9 +212,10 @@ async def test_what_is_offered_can_be_reserved(stores: Stores, redis: Redis, mod
     for _ in range(25):
         await redis.flushall()
         await _fill(stores, redis, lots)
-        step = lots.choice([15, 20, 30, 60])
+        step, quantity = lots.choice([15, 20, 30, 60]), lots.choice([None, 1, 2, 3])
         wish = a_search(
             resources=ROOMS,
+            quantity=quantity,
             mode=mode,
             length=f"{lots.choice([15, 30, 60, 90])} minutes",
             timeslot_increments=f"{step} minutes",
@@ -216,7 +229,7 @@ async def test_what_is_offered_can_be_reserved(stores: Stores, redis: Redis, mod
             free = {
                 place
                 for place, resource in enumerate(outcome.resources)
-                if await _can_be_had(stores, resource.id, start_ms, start_ms + length_ms)
+                if await _can_be_had(stores, resource.id, start_ms, start_ms + length_ms, quantity)
             }
             _check(mode, offered.get(start_ms, set()), free)
 
@@ -246,11 +259,15 @@ async def _fill(stores: Stores, redis: Redis, lots: random.Random) -> None:
             await redis.delete(f"fence:{{{room}}}")
 
 
-async def _can_be_had(stores: Stores, room: str, start_ms: int, end_ms: int) -> bool:
+async def _can_be_had(
+    stores: Stores, room: str, start_ms: int, end_ms: int, quantity: int | None
+) -> bool:
     """Reserve the slot and give it back."""
-    wish = a_wish(resource_id=room, start_ms=start_ms, end_ms=end_ms)
+    wish = a_wish(resource_id=room, start_ms=start_ms, end_ms=end_ms, quantity=quantity)
     outcome = await reserve(stores, LIMITS, wish, None)
-    if isinstance(outcome, Taken):
+    if isinstance(outcome, Invalid):
+        assert set(outcome.errors) == {"quantity"}
+    if isinstance(outcome, Taken | Invalid):
         return False
     assert isinstance(outcome, Reserved), outcome
     await release(stores, outcome.reservation.id)

@@ -22,7 +22,7 @@ from reservesvc.domain.slot import CAPACITY_MAX, RESOURCE_ID
 from reservesvc.domain.wish import CUSTOMER_TO_BOOK, DEFAULT_DURATION_S, Limits
 
 Schema = dict[str, Any]
-_JSON_TYPES: dict[type, str] = {bool: "boolean", str: "string"}
+_JSON_TYPES: dict[type, str] = {bool: "boolean", int: "integer", str: "string"}
 ID: Schema = {"type": "string", "pattern": f"^{RESOURCE_ID.pattern}$"}
 RESERVATION_ID: Schema = {
     "type": "string",
@@ -118,8 +118,11 @@ OPEN: Mapping[str, Schema | bool] = {
 }
 """struct → what its further members are; the names of these are not known before"""
 _SEARCH: dict[str, Schema] = {
-    name: {"type": [_JSON_TYPES[kind], "null"]} for name, (kind, _, _) in RULES.items()
-} | {"mode": _nullable(reference("SearchMode"))}
+    name: {"type": [_JSON_TYPES[kind], "null"]} for name, (kind, _) in RULES.items()
+} | {
+    "mode": _nullable(reference("SearchMode")),
+    "quantity": {"type": ["integer", "null"], "minimum": 1, "maximum": CAPACITY_MAX},
+}
 _UNLESS = "asked for where no project has it"
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "ReserveBody": ("resource_id",),
@@ -183,11 +186,16 @@ def table(limits: Limits) -> dict[str, Schema]:
         },
         "AvailabilityBody.mode": reference("SearchMode")
         | {"description": "which resources a slot lists"},
+        "AvailabilityBody.quantity": {
+            "minimum": 1,
+            "maximum": CAPACITY_MAX,
+            "description": "how many units a slot has free; 1 where left out",
+        },
         "AvailabilityBody.resources": ids
         | {"description": "required, unless the project has them"},
         "from": {"description": "a time with an offset, or plain English; now where left out"},
         "to": {"description": "as from; four weeks later where left out"},
-        "length": {"description": "of each slot, such as 1 hour"},
+        "length": {"description": "of each slot, such as 1 hour or 1.5 hours"},
         "buffer": {"description": "how long before and after has to be free, too"},
         "timeslot_increments": {"description": "from one slot's start to the next one's"},
         "constraints": listed,
