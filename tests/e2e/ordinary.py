@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from reservesvc.domain import times
-from tests.builders import at
+from tests.builders import DAY
 from tests.e2e.sdk import Sdk, Shown
 
-TEN, ELEVEN, NOON = (times.render(at(hour)) for hour in (10, 11, 12))
+TEN, ELEVEN, NOON = (f"{DAY[:4]}-06-03T{hour}:00:00.000Z" for hour in (10, 11, 12))
+"""on a day of summer time, of the year of the tests' day: clocks show another hour than UTC's"""
 TEXTS = {"what": "Haircut", "where": "Main street 1", "description": "Short, please"}
 ADA = {"name": "Ada", "email": "ada@example.com"}
 LATER = {"start": ELEVEN, "end": NOON}
