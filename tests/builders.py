@@ -1,8 +1,9 @@
 """Values that tests start from; every argument not given is an ordinary one."""
 
+import calendar
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -15,7 +16,15 @@ from reservesvc.ids import RandomIds
 IDS = RandomIds()
 ROOM = "room-1"
 HOUR_MS = 3_600_000
-DAY = os.environ.setdefault("TESTS_DAY", f"{datetime.now(UTC).year + 1}-12-01")
+
+
+def a_wednesday(year: int) -> date:
+    """Return the first Wednesday of December: some tests are about weekdays and weekends."""
+    first = date(year, 12, 1)
+    return first + timedelta(days=(calendar.WEDNESDAY - first.weekday()) % 7)
+
+
+DAY = os.environ.setdefault("TESTS_DAY", str(a_wednesday(datetime.now(UTC).year + 1)))
 """the day of most slots, one to two years ahead: bookings that have ended complete by themselves,
 and slots too far ahead are refused
 
