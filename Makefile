@@ -8,6 +8,7 @@ SEED ?=
 SEEDS ?= 1000
 STORE ?= postgres
 QUICK ?=
+SHORT ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED_RUN := $(VENV)/installed-run
@@ -19,7 +20,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test coverage simulate chaos bench check format docs lock wheel clean
+.PHONY: help install run test test-clock coverage simulate chaos bench check format docs lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +32,9 @@ run: $(INSTALLED_RUN) ## start the service with ARGS, by default on http://127.0
 
 test: $(NODE_INSTALLED) ## run the tests, or those ARGS names
 	$(BIN)/python -m pytest $(ARGS)
+
+test-clock: $(INSTALLED) ## run the tests on other days, see CONTRIBUTING.md; SHORT=1 those about days
+	$(BIN)/python -m tests.clock $(if $(SHORT),--short) $(ARGS)
 
 coverage: $(NODE_INSTALLED) ## run the tests, tell which lines and branches none of them reached
 	$(BIN)/coverage run -m pytest $(ARGS)
