@@ -72,7 +72,8 @@ lock: $(INSTALLED) ## write requirements/ anew; UPGRADE=--upgrade takes the newe
 		| $(LOCK) - --constraint requirements/development.txt --output-file requirements/build.txt
 	$(LOCK) benchmarks/requirements.in --constraint requirements/development.txt \
 		--output-file requirements/benchmarks.txt
-	$(LOCK) tests/e2e/requirements.in --output-file requirements/e2e.txt
+	$(LOCK) tests/e2e/requirements.in --constraint requirements/development.txt \
+		--output-file requirements/e2e.txt
 
 wheel: $(INSTALLED) ## build the sdist and the wheel into dist/
 	$(BIN)/hatchling build
@@ -103,7 +104,7 @@ $(INSTALLED): requirements/development.txt pyproject.toml $(INSTALLED_RUN)
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(INSTALLED_RUN) $@
 
-# For the tests alone: whoever only runs the service has no use for 60 MB of Node.
+# For the tests alone: running the service needs neither Node nor a generator of clients.
 $(NODE_INSTALLED): requirements/e2e.txt $(INSTALLED)
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/e2e.txt
 	@touch $@

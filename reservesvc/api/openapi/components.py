@@ -32,7 +32,7 @@ class Components:
         )
         self._rows = fields.table(limits)
         self._by_type = {
-            str(kind): _opened(schema) for kind, schema in zip(types, schemas, strict=True)
+            str(kind): _explicit(schema) for kind, schema in zip(types, schemas, strict=True)
         }
         self._named = {name: self._refined(schema) for name, schema in named.items()}
         self._named |= fields.named()
@@ -128,13 +128,19 @@ def _with(schema: Schema, row: Schema) -> Schema:
 
 def _laid_over(schema: Schema, row: Schema) -> Schema:
     """Return a schema with a row; a reference in the row says everything by itself."""
-    return row if "$ref" in row else _opened(schema | row)
+    return row if "$ref" in row else _explicit(schema | row)
 
 
-def _opened(schema: Schema) -> Schema:
-    """Return the schema, where it is any object, as one that says so: generators ask for it."""
+def _explicit(schema: Schema) -> Schema:
+    """Return the schema with what generators ask for: the type of an enum, the members of objects.
+
+    JSON Schema takes an object without either as one of any members; openapi-typescript as one of
+    none.
+    """
     if isinstance(schema.get("items"), dict):
-        return schema | {"items": _opened(schema["items"])}
+        return schema | {"items": _explicit(schema["items"])}
+    if "enum" in schema:
+        return {"type": "string"} | schema
     said = {"properties", "additionalProperties"} & schema.keys()
     return schema if schema.get("type") != "object" or said else schema | fields.ANY_OBJECT
 
