@@ -2,7 +2,9 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +12,7 @@ import pytest
 
 from reservesvc.api import timezones
 from reservesvc.api.call import Route
+from reservesvc.api.openapi import html
 from reservesvc.api.openapi.document import document
 from reservesvc.api.openapi.examples import EXAMPLES, Example
 from reservesvc.api.openapi.names import operation_id
@@ -25,6 +28,7 @@ MOVING = {"created_at", "updated_at", "expires_at", "server_time", "remaining_ms
 """fields of replies that are another each time"""
 ROUTE_OF = {route.name: route for route in ROUTES}
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(document(ROUTES, Limits())))
+PAGE = html.page(DOCUMENT)
 
 
 class Story:
@@ -252,6 +256,7 @@ async def test_the_page_needs_nothing_else(http: Http) -> None:
     """Whole under a policy that lets nothing run and nothing be fetched."""
     answer = await http("GET", "/docs")
     page = answer.body.decode()
+    assert page == PAGE
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert answer.headers["Cache-Control"] == "public, max-age=300"
     policy = answer.headers["Content-Security-Policy"]
@@ -263,13 +268,58 @@ async def test_the_page_needs_nothing_else(http: Http) -> None:
     }
 
 
-async def test_the_page_shows_every_call(http: Http) -> None:
+def test_the_page_shows_every_call() -> None:
     """Each call and each schema has a place, and every link on the page leads to one."""
-    page = (await http("GET", "/docs")).body.decode()
-    places = re.findall(r' id="([^"]*)"', page)
+    places = re.findall(r' id="([^"]*)"', PAGE)
     assert len(places) == len(set(places))
-    assert set(re.findall(r'href="#([^"]*)"', page)) <= set(places)
+    assert set(re.findall(r'href="#([^"]*)"', PAGE)) <= set(places)
     calls = {operation_id(route.name) for route in ROUTES}
-    assert calls | DOCUMENT["components"]["schemas"].keys() == set(places)
-    for route in ROUTES:
-        assert f"<code>{route.method} {route.path}</code>" in page
+    schemas = DOCUMENT["components"]["schemas"]
+    # The schemas of problems differ in their codes only, which the calls list.
+    shown = {name for name, schema in schemas.items() if "allOf" not in schema}
+    assert calls | shown | {"menu", "calls", "schemas"} == set(places)
+
+
+def section(route: Route) -> str:
+    """Return what the page says of a call."""
+    start = PAGE.index(f'<section class="call" id="{operation_id(route.name)}">')
+    return PAGE[start : PAGE.index("</section>", start)]
+
+
+def text_of(markup: str) -> str:
+    """Return what a browser shows of some HTML."""
+    return unescape(re.sub(r"<[^>]*>", "", markup))
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_the_page_has_a_command_for_every_call(route: Route) -> None:
+    """A shell reads it as the request of the example; the place of the key is marked."""
+    said = section(route)
+    assert text_of(said[: said.index("</h3>")]).split() == [route.method, route.path]
+    command = said[said.index("<pre>") : said.index("</pre>")]
+    words = shlex.split(text_of(command).replace("\\\n", ""))
+    method = words[words.index("-X") + 1] if "-X" in words else "GET"
+    path = request(route.name, EXAMPLES[route.name], Story())[1]
+    assert (method, f"http://127.0.0.1:8080{path}") == (
+        route.method,
+        next(word for word in words if "://" in word),
+    )
+    sent = json.loads(words[words.index("-d") + 1]) if "-d" in words else None
+    assert sent == json.loads(json.dumps(EXAMPLES[route.name].body))
+    assert ("<mark>YOUR-KEY</mark>" in command) == (route.scope != "public")
+    assert ("Authorization: Bearer YOUR-KEY" in words) == (route.scope != "public")
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_the_page_shows_replies_and_folds_errors(route: Route) -> None:
+    """The example reply is open; every code that the call can answer is inside <details>."""
+    said = section(route)
+    folded = said[said.index("<details") : said.index("</details>")]
+    example = EXAMPLES[route.name]
+    shown = [text_of(each) for each in re.findall(r"<pre>(.*?)</pre>", said, re.DOTALL)[1:]]
+    reply = json.loads(json.dumps(example.reply))
+    assert [json.loads(each) for each in shown] == ([] if reply is None else [reply])
+    assert "<pre>" not in folded
+    responses = DOCUMENT["paths"][route.path][route.method.lower()]["responses"]
+    codes = {code for answer in responses.values() if "$ref" in answer for code in codes_of(answer)}
+    assert codes <= set(re.findall(r"<code>(\w+)</code>", folded))

@@ -2,153 +2,197 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from html import escape
-from typing import Any
+from importlib.resources import files
+from typing import Any, NamedTuple
 
-_STYLE = """
-:root { color-scheme: light dark; --line: #8886; --quiet: #8882; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
-code, pre { font: 14px/1.45 ui-monospace, monospace; }
-h3 code { font-size: 1em; }
-pre { background: var(--quiet); padding: .6rem; overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem .3rem 0; text-align: left;
-  vertical-align: top; }
-section { border-top: 1px solid var(--line); margin-top: 1.5rem; }
-nav ul { columns: 18rem; padding-left: 1rem; }
-summary { cursor: pointer; }
-"""
+from reservesvc.api.openapi import curl
+from reservesvc.api.openapi.html_schemas import field, fields, kind, listed, marked, name_of, rules
+
+_STYLE = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
 _DIGEST = b64encode(sha256(_STYLE.encode()).digest()).decode()
 POLICY = (
     f"default-src 'none'; style-src 'sha256-{_DIGEST}'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """the Content-Security-Policy under which the page is whole: nothing may run or be fetched"""
-_QUIET = ("description", "properties", "required", "title", "type", "items", "anyOf", "$ref")
-"""members of a schema that are not shown as its rules"""
+_REFUSED = 400
+"""statuses from here on are problems, or a check that failed"""
+_JSON = "application/json"
+Document = Mapping[str, Any]
 
 
-def page(document: Mapping[str, Any]) -> str:
+class _Call(NamedTuple):
+    method: str
+    path: str
+    operation: Mapping[str, Any]
+
+    @property
+    def place(self) -> str:
+        return escape(self.operation["operationId"])
+
+    @property
+    def heading(self) -> str:
+        path = escape(self.path).replace("/", "<wbr>/")
+        return f'<code><span class="verb">{self.method}</span> <span>{path}</span></code>'
+
+
+def page(document: Document) -> str:
     """Return the page that shows `document`."""
-    info, calls = document["info"], list(_calls(document))
-    schemas = document["components"]["schemas"]
-    title = escape(f"{info['title']} {info['version']}")
+    title = escape(f"{document['info']['title']} {document['info']['version']}")
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<style>{_STYLE}</style>\n<h1>{title}</h1>\n<p>{escape(info['description'])}\n"
-        '<p>The same for programs: <a href="openapi.json">openapi.json</a>, OpenAPI '
-        f"{escape(document['openapi'])}.\n{_contents(document, calls)}"
-        + "".join(_call(document, *call) for call in calls)
-        + "<h2>Schemas</h2>\n"
-        + "".join(_schema(name, each) for name, each in schemas.items())
-        + "</html>\n"
+        f'<style>{_STYLE}</style>\n<a class="skip" href="#calls">Skip to the calls</a>\n'
+        '<div class="bar"><a href="#menu">All calls</a></div>\n'
+        f"{_menu(document)}<main>\n{_introduction(document, title)}"
+        f'<div id="calls">{"".join(_group(document, tag) for tag in document["tags"])}</div>\n'
+        f'<h2 id="schemas">Schemas</h2>\n{_schemas(document)}</main></html>\n'
     )
 
 
-def _calls(document: Mapping[str, Any]) -> Iterable[tuple[str, str, dict[str, Any]]]:
-    """Return method, path and description of every call, by what they are about."""
-    for tag in document["tags"]:
-        for path, methods in document["paths"].items():
-            for method, operation in methods.items():
-                if tag["name"] in operation["tags"]:
-                    yield method.upper(), path, operation
+def _introduction(document: Document, title: str) -> str:
+    return (
+        f"<h1>{title}</h1>\n<p>{marked(document['info']['description'])}</p>\n"
+        f"<p>The commands on this page are for {escape(document['servers'][1]['url'])}; replace "
+        f"<mark>{curl.KEY}</mark> with a key of yours. "
+        'The same for programs: <a href="openapi.json">openapi.json</a>, OpenAPI '
+        f"{escape(document['openapi'])}.</p>\n"
+    )
 
 
-def _contents(document: Mapping[str, Any], calls: list[tuple[str, str, dict[str, Any]]]) -> str:
-    text = "<nav>"
-    for tag in document["tags"]:
-        text += f"<h2>{escape(tag['name'])}</h2><ul>\n"
-        for method, path, operation in calls:
-            if tag["name"] in operation["tags"]:
-                shown = f"<code>{method} {escape(path)}</code>"
-                text += f'<li><a href="#{escape(operation["operationId"])}">{shown}</a>\n'
-        text += "</ul>"
-    return text + "</nav>\n"
+def _calls(document: Document, tag: str) -> Iterator[_Call]:
+    """Yield the calls that are about something."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if tag in operation["tags"]:
+                yield _Call(method.upper(), path, operation)
 
 
-def _call(document: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]) -> str:
-    scopes = [
-        scope for each in operation["security"][:1] for names in each.values() for scope in names
+def _menu(document: Document) -> str:
+    """Return the links to all calls and schemas."""
+    groups = [
+        f"<h2>{escape(tag['name'])}</h2>\n"
+        + _links((call.place, call.heading) for call in _calls(document, tag["name"]))
+        for tag in document["tags"]
     ]
-    key = f"Needs a key of scope <code>{escape(scopes[0])}</code>." if scopes else "Needs no key."
-    text = f'<section id="{escape(operation["operationId"])}">'
-    text += f"<h3><code>{method} {escape(path)}</code></h3>\n<p>{escape(operation['summary'])}. "
-    text += f"{escape(operation['description'])} {key}\n"
-    rows = [
-        (f"<code>{escape(each['name'])}</code>", escape(each["in"]), *_told(each["schema"], each))
+    schemas = _links((escape(name), escape(name)) for name in _shown(document))
+    return (
+        '<nav id="menu" aria-label="All calls"><a class="close" href="#calls">Close</a>\n'
+        f"{''.join(groups)}<details><summary>Schemas</summary>\n{schemas}</details></nav>\n"
+    )
+
+
+def _links(targets: Iterable[tuple[str, str]]) -> str:
+    items = "".join(f'<li><a href="#{place}">{text}</a></li>\n' for place, text in targets)
+    return f"<ul>\n{items}</ul>\n"
+
+
+def _group(document: Document, tag: Mapping[str, str]) -> str:
+    calls = "".join(_call(document, call) for call in _calls(document, tag["name"]))
+    return f"<h2>{escape(tag['name'])}</h2>\n<p>{marked(tag['description'])}</p>\n{calls}"
+
+
+def _call(document: Document, call: _Call) -> str:
+    operation = call.operation
+    said = f"{marked(operation['summary'])}. {marked(operation['description'])}"
+    return (
+        f'<section class="call" id="{call.place}"><h3>{call.heading}</h3>\n<p>{said}</p>\n'
+        f"<div><div>{_parameters(operation)}{_body(document, operation)}"
+        f"{_problems(document, operation)}</div>\n"
+        f"<div>{_command(document, call)}{_successes(document, operation)}</div></div></section>\n"
+    )
+
+
+def _parameters(operation: Mapping[str, Any]) -> str:
+    items = [
+        field(
+            each["name"],
+            each["schema"],
+            needed=each["required"],
+            where=each["in"],
+            meaning=each["description"],
+        )
         for each in operation["parameters"]
     ]
-    text += _table(("parameter", "in", "type", "meaning"), rows)
-    if "requestBody" in operation:
-        media = operation["requestBody"]["content"]["application/json"]
-        text += f"<h4>Body: {_kind(media['schema'])}</h4>\n"
-        text += _fields(media["schema"]) + _example(media)
-    return text + _answers(document, operation["responses"]) + "</section>\n"
+    return f"<h4>Parameters</h4>\n{listed(items)}" if items else ""
 
 
-def _answers(document: Mapping[str, Any], answers: Mapping[str, Any]) -> str:
-    rows, examples = [], ""
-    for status, answer in answers.items():
-        name = answer.get("$ref", "").rpartition("/")[2]
-        whole = document["components"]["responses"][name] if name else answer
-        kinds = [_kind(media["schema"]) for media in whole.get("content", {}).values()]
-        rows.append((escape(status), " ".join(kinds), _marked(whole["description"])))
-        examples += "".join(_example(media) for media in whole.get("content", {}).values())
-    return "<h4>Answers</h4>\n" + _table(("status", "type", "meaning"), rows) + examples
+def _body(document: Document, operation: Mapping[str, Any]) -> str:
+    if "requestBody" not in operation:
+        return ""
+    schema = operation["requestBody"]["content"][_JSON]["schema"]
+    optional = "" if operation["requestBody"]["required"] else ", may be left out"
+    whole = document["components"]["schemas"].get(name_of(schema), schema)
+    return f"<h4>Body: {kind(schema)}{optional}</h4>\n{fields(whole)}"
+
+
+def _command(document: Document, call: _Call) -> str:
+    text = escape(curl.command(document["servers"][1]["url"], *call))
+    return f"<h4>Request</h4>\n<pre>{text.replace(curl.KEY, f'<mark>{curl.KEY}</mark>')}</pre>\n"
+
+
+def _successes(document: Document, operation: Mapping[str, Any]) -> str:
+    return "".join(
+        _success(status, answer)
+        for status, answer in _answers(document, operation)
+        if int(status) < _REFUSED
+    )
+
+
+def _success(status: str, answer: Mapping[str, Any]) -> str:
+    """Return a reply as its type and an example."""
+    text = ""
+    for media, content in answer.get("content", {}).items():
+        shown = kind(content["schema"]) if media == _JSON else escape(media)
+        text += f" {shown}</h4>\n{_example(content)}"
+    return f"<h4>Reply: {escape(status)} {escape(answer['description'])}{text or '</h4>'}\n"
+
+
+def _problems(document: Document, operation: Mapping[str, Any]) -> str:
+    """Return what may go wrong, folded."""
+    found = [
+        (status, answer)
+        for status, answer in _answers(document, operation)
+        if int(status) >= _REFUSED
+    ]
+    items = "".join(
+        f"<dt><code>{escape(status)}</code></dt>\n<dd>{marked(answer['description'])}</dd>\n"
+        for status, answer in found
+    )
+    statuses = ", ".join(escape(status) for status, _ in found)
+    return (
+        f'<details class="problems"><summary>Errors: {statuses}</summary>\n'
+        f'<p>Each is a <a href="#Problem">Problem</a>.</p><dl>\n{items}</dl></details>\n'
+    )
+
+
+def _answers(
+    document: Document, operation: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for status, answer in operation["responses"].items():
+        yield status, document["components"]["responses"].get(name_of(answer), answer)
+
+
+def _shown(document: Document) -> Iterator[str]:
+    """Yield the schemas that have a place; those of problems only narrow one that does."""
+    for name, schema in document["components"]["schemas"].items():
+        if "allOf" not in schema:
+            yield name
+
+
+def _schemas(document: Document) -> str:
+    schemas = document["components"]["schemas"]
+    return "".join(_schema(name, schemas[name]) for name in _shown(document))
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> str:
-    about = escape(schema.get("description", ""))
-    if "enum" in schema:
-        about += f" One of: {escape(', '.join(schema['enum']))}."
-    head = f'<section id="{escape(name)}"><h3>{escape(name)}</h3>\n<p>{about}\n'
-    return f"{head}{_fields(schema)}</section>\n"
-
-
-def _fields(schema: Mapping[str, Any]) -> str:
-    required = schema.get("required", ())
-    rows = [
-        (f"<code>{escape(name)}</code>", *_told(each, {"required": name in required}))
-        for name, each in schema.get("properties", {}).items()
-    ]
-    return _table(("field", "type", "meaning"), rows)
-
-
-def _told(schema: Mapping[str, Any], around: Mapping[str, Any]) -> tuple[str, str]:
-    """Return a field's type and meaning."""
-    choices = [schema, *schema.get("anyOf", ())]
-    rules = [rule for each in choices for rule in _rules(each)]
-    meaning = around.get("description", schema.get("description", ""))
-    words = ["required" if around.get("required") else "", escape(meaning), *rules]
-    return _kind(schema), "; ".join(filter(None, words))
-
-
-def _rules(schema: Mapping[str, Any]) -> Iterable[str]:
-    """Return what a schema says beyond its type."""
-    for name, rule in schema.items():
-        if name not in _QUIET:
-            yield f"{escape(name)} <code>{escape(json.dumps(rule, ensure_ascii=False))}</code>"
-
-
-def _kind(schema: Mapping[str, Any]) -> str:
-    """Return the type of a value in a word or two."""
-    if "$ref" in schema:
-        name = escape(schema["$ref"].rpartition("/")[2])
-        return f'<a href="#{name}">{name}</a>'
-    if "anyOf" in schema:
-        return " or ".join(map(_kind, schema["anyOf"]))
-    kind = schema.get("type", "anything")
-    words = escape(" or ".join(kind) if isinstance(kind, list) else kind)
-    return f"{words} of {_kind(schema['items'])}" if "items" in schema else words
-
-
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    body = "".join(f"<tr>{''.join(f'<td>{cell}' for cell in row)}\n" for row in rows)
+    told = [f"<p>{each}</p>\n" for each in (marked(schema.get("description", "")), *rules(schema))]
     return (
-        f"<table><tr>{''.join(f'<th>{head}' for head in heads)}\n{body}</table>\n" if body else ""
+        f'<section class="schema" id="{escape(name)}"><h3>{escape(name)}</h3>\n'
+        f"{''.join(told)}{fields(schema)}</section>\n"
     )
 
 
@@ -156,10 +200,4 @@ def _example(media: Mapping[str, Any]) -> str:
     if "example" not in media:
         return ""
     text = json.dumps(media["example"], indent=2, ensure_ascii=False)
-    return f"<details><summary>Example</summary><pre>{escape(text)}</pre></details>\n"
-
-
-def _marked(text: str) -> str:
-    """Return text whose codes stand between backticks."""
-    pieces = escape(text).split("`")
-    return "".join(f"<code>{each}</code>" if at % 2 else each for at, each in enumerate(pieces))
+    return f"<pre>{escape(text)}</pre>\n"
