@@ -38,6 +38,7 @@ from reservesvc.reservations import health
 from reservesvc.reservations.cluster import ClusterPipelines
 from reservesvc.reservations.keys import Keys as KeyNames
 from reservesvc.reservations.pipeline import Pipeline
+from reservesvc.reservations.redis_errors import EMBEDDED_DOWN, UNREACHABLE
 from reservesvc.reservations.replicated_link import Replication
 from reservesvc.reservations.store import RedisReservations, Times
 from reservesvc.tidying import Tidying
@@ -120,7 +121,7 @@ async def application_of(
             keys=keys,
             origins=config.cors_origins,
             checks={
-                "redis": partial(health.check, redis, config.redis_wait),
+                "redis": partial(health.check, redis, KeyNames(config.key_prefix), config.redis_wait),
                 "store": bookings.ping,
             },
             metrics=metrics,
@@ -143,8 +144,14 @@ def open_redis(
 
     """
     url = config.redis_url.reveal() if config.redis_url else own_url
-    kind = ClusterPipelines if redis_url.parse(url).kind == "cluster" else Pipeline
-    redis = kind(url, config.deadline_ms / 1000, observe, _replication(config))
+    terms = (url, config.deadline_ms / 1000, observe, _replication(config))
+    redis: Pipeline | ClusterPipelines
+    if redis_url.parse(url).kind == "cluster":
+        redis = ClusterPipelines(*terms)
+    else:
+        # A worker is given our own address as a setting.
+        is_own = url == EmbeddedRedis(config.data_dir).url
+        redis = Pipeline(*terms, unreachable=EMBEDDED_DOWN if is_own else UNREACHABLE)
     return redis, RedisReservations(redis, KeyNames(config.key_prefix), ids, _times(config))
 
 

@@ -18,7 +18,10 @@ from reservesvc.errors import UnavailableError
 from reservesvc.ids import RandomIds
 from reservesvc.ports import Stores
 from reservesvc.reservations import health
+from reservesvc.reservations.cluster import ClusterPipelines
 from reservesvc.reservations.health import Servers
+from reservesvc.reservations.keys import Keys
+from reservesvc.reservations.pipeline import Pipeline
 
 MARGIN_S = 1.0
 """beyond the deadline of a request, until it is over for certain"""
@@ -35,7 +38,7 @@ async def doctor(config: Config, resource_id: str | None, *, fix: bool, json: bo
     async with _opened(config) as (redis, stores):
         progress = Progress(sys.stderr)
         look_again_s = config.deadline_ms / 1000 + MARGIN_S
-        dangers = await _dangers(redis, config.redis_wait)
+        dangers = await _dangers(redis, Keys(config.key_prefix), config.redis_wait)
         report = await Doctor(stores, look_again_s, progress.tell).look(resource_id, fix=fix)
     report.dangers = dangers
     sys.stdout.write(as_json(report) if json else as_text(report))
@@ -43,7 +46,7 @@ async def doctor(config: Config, resource_id: str | None, *, fix: bool, json: bo
 
 
 @contextlib.asynccontextmanager
-async def _opened(config: Config) -> AsyncIterator[tuple[Servers, Stores]]:
+async def _opened(config: Config) -> AsyncIterator[tuple[Pipeline | ClusterPipelines, Stores]]:
     """Open both stores as they are."""
     ids = RandomIds()
     own_url = EmbeddedRedis(config.data_dir).url
@@ -51,7 +54,7 @@ async def _opened(config: Config) -> AsyncIterator[tuple[Servers, Stores]]:
         redis, reservations = open_redis(config, own_url, ids, lambda _: None)
         stack.push_async_callback(redis.close)
         # First, for it is the one more often out of reach.
-        await redis.time_ms()
+        await _reached(redis, config)
         if config.store.postgres_url is None:
             sqlite_schema.check_file(config.store.path)
         bookings = await open_bookings(config, lambda _: None)
@@ -59,10 +62,24 @@ async def _opened(config: Config) -> AsyncIterator[tuple[Servers, Stores]]:
         yield redis, Stores(reservations, bookings, CachedSettings(bookings), ids)
 
 
-async def _dangers(redis: Servers, replicas: int) -> list[str]:
+async def _reached(redis: Pipeline | ClusterPipelines, config: Config) -> None:
+    """Connect; where the embedded Redis does not run, say which one that is."""
+    try:
+        await redis.time_ms()
+    except UnavailableError as error:
+        if config.redis_url is not None:
+            raise
+        detail = (
+            f"{error.detail} (the data directory is {config.data_dir.absolute()}; for another "
+            "Redis set RESERVESVC_REDIS_URL)"
+        )
+        raise UnavailableError(error.dependency, detail) from error
+
+
+async def _dangers(redis: Servers, keys: Keys, replicas: int) -> list[str]:
     """Return why reservations are not safe on a Redis that answers."""
     try:
-        await health.check(redis, replicas)
+        await health.check(redis, keys, replicas)
     except UnavailableError as error:
         return [str(error)]
     return []

@@ -130,15 +130,15 @@ class ClusterPipelines:
             now = await self._elsewhere(slot, pipeline, error)
             await now.renew(key)
 
-    async def servers(self) -> list[Pipeline]:
-        """Return the pipelines to all primaries.
+    async def servers(self) -> list[tuple[Pipeline, str]]:
+        """Return the pipelines to all primaries, each with a hash tag whose slot it has.
 
         Raises:
             UnavailableError: no node says which there are.
 
         """
         await self._look()  # no request may come to notice a failover while this is not ready
-        return self._all()
+        return [(self._pipeline(node), tag) for node, tag in self._map.tags().items()]
 
     async def close(self) -> None:
         """Close every connection; calls still waiting lose their replies."""

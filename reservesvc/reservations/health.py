@@ -5,27 +5,33 @@ from typing import Protocol
 
 from reservesvc.errors import UnavailableError
 from reservesvc.reservations.info import PRIMARY, parse
+from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.pipeline import Pipeline
-from reservesvc.reservations.redis_errors import REDIS, REFUSALS
+from reservesvc.reservations.redis_errors import REDIS, REFUSALS, is_elsewhere
+from reservesvc.reservations.scripts import load
 
+READY = load("ready")
+READY_MS = 1_000
+"""how long the key stays that is written"""
 VERSION_MIN = (7, 0)
 """Before 7.0 a script on a replica sees expired keys, and scripts can bypass
 `min-replicas-to-write`."""
 
 
 class Servers(Protocol):
-    """Whoever knows all servers: a `Pipeline`, or a `ClusterPipelines`."""
+    """What knows all servers: a `Pipeline`, or a `ClusterPipelines`."""
 
-    async def servers(self) -> list[Pipeline]:
-        """Return the pipelines to all of them."""
+    async def servers(self) -> list[tuple[Pipeline, str]]:
+        """Return the pipelines to all of them, each with a hash tag whose keys it has."""
         ...
 
 
-async def check(redis: Servers, replicas: int = 0) -> None:
-    """Ask every server about itself.
+async def check(redis: Servers, keys: Keys, replicas: int = 0) -> None:
+    """Ask every server about itself, then let it write what lapses at once, as a claim writes.
 
     Args:
         redis: knows the servers.
+        keys: names the key that is written.
         replicas: how many each is to have.
 
     Raises:
@@ -33,22 +39,26 @@ async def check(redis: Servers, replicas: int = 0) -> None:
             are several, and says what to do.
 
     """
-    found = await asyncio.gather(*(_danger(one, replicas) for one in await redis.servers()))
-    dangers = [danger for danger in found if danger]
+    asked = (_danger(one, keys.ready(tag), replicas) for one, tag in await redis.servers())
+    dangers = [danger for danger in await asyncio.gather(*asked) if danger]
     if dangers:
         raise UnavailableError(REDIS, "; ".join(dangers))
 
 
-async def _danger(server: Pipeline, replicas: int) -> str | None:
+async def _danger(server: Pipeline, key: str, replicas: int) -> str | None:
     """Return what is wrong with one server, its name before it."""
     try:
         info = parse(await server.command("INFO"))
+        is_cluster = info.get("cluster_enabled") == "1"
         danger = unsafe(info, replicas)
-        if danger is None and info.get("cluster_enabled") == "1":
+        if danger is None and is_cluster:
             state = parse(await server.command("CLUSTER", "INFO")).get("cluster_state")
             danger = None if state == "ok" else REFUSALS["CLUSTERDOWN"]
+        if danger is None:
+            await server.call(READY, [key], [READY_MS])
     except UnavailableError as error:
-        danger = error.detail
+        # While slots move, requests are sent on to the node that has their keys.
+        danger = None if server.name and is_elsewhere(error) else error.detail
     return danger and f"{server.name} {danger}".strip()
 
 
@@ -60,9 +70,8 @@ def unsafe(info: dict[str, str], replicas: int = 0) -> str | None:
     policy = info.get("maxmemory_policy", "unknown")
     if policy != "noeviction":
         return f"has maxmemory-policy {policy}, which may evict reservations; set noeviction"
-    role = info.get("role", "unknown")
-    if role != PRIMARY:
-        return f"is a {role}; point RESERVESVC_REDIS_URL at the primary"
+    if info.get("role") != PRIMARY:
+        return REFUSALS["READONLY"]
     if info.get("loading") == "1":
         return "is still loading its data"
     connected = int(info.get("connected_slaves", "0"))

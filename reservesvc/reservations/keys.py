@@ -68,6 +68,15 @@ class Keys:
         """Return the key that holds the ticket of a running resync."""
         return f"{self._prefix}resync:{{{resource_id}}}"
 
+    def ready(self, tag: str) -> str:
+        """Return the key that is written to find out whether a server takes writes.
+
+        Args:
+            tag: a hash tag whose slot the server has.
+
+        """
+        return f"{self._prefix}ready:{{{tag}}}"
+
     def idempotency(self, resource_id: str, digest: str) -> str:
         """Return the key that remembers what an Idempotency-Key reserved."""
         return f"{self._prefix}idempotency:{{{resource_id}}}:{digest}"

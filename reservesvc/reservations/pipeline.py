@@ -23,10 +23,13 @@ from reservesvc.reservations.connecting import connect, pool_of
 from reservesvc.reservations.info import run_of
 from reservesvc.reservations.link import Link, is_forgotten
 from reservesvc.reservations.packed import Argument, Packed, array, bulk, pack
+from reservesvc.reservations.redis_errors import UNREACHABLE
 from reservesvc.reservations.replicated_link import ReplicatedLink, Replication
 from reservesvc.reservations.scripts import Script
 from reservesvc.reservations.sentinels import primary_named_by
 
+ANY_TAG = "0"
+"""a hash tag: one server has the keys of all"""
 FOLLOW_S = 1.0
 """how often Sentinels are asked whether the primary is still the one that is called"""
 
@@ -42,6 +45,7 @@ class Pipeline:
         replication: how many replicas a reservation has to reach; None for none.
         name: of the server, where there are several.
         connect_s: how long connecting may take, where that is less.
+        unreachable: the sentence where there is no server.
 
     """
 
@@ -53,7 +57,9 @@ class Pipeline:
         replication: Replication | None = None,
         name: str = "",
         connect_s: float | None = None,
+        unreachable: str = UNREACHABLE,
     ) -> None:
+        self._unreachable = unreachable
         self._connect_s = connect_s or deadline_s
         self._pool = pool_of(url, self._connect_s)
         self._deadline_s = deadline_s
@@ -154,9 +160,9 @@ class Pipeline:
             link.retire()
             raise
 
-    async def servers(self) -> list["Pipeline"]:
-        """Return the pipelines to all servers, this one."""
-        return [self]
+    async def servers(self) -> list[tuple["Pipeline", str]]:
+        """Return the pipelines to all servers, each with a hash tag of its own: this one."""
+        return [(self, ANY_TAG)]
 
     def retire(self) -> None:
         """Close the connection once nobody waits for a reply any more."""
@@ -181,7 +187,7 @@ class Pipeline:
         return await asyncio.shield(self._connecting)
 
     async def _new_link(self) -> Link:
-        connection, run = await connect(self._pool, self._connect_s)
+        connection, run = await connect(self._pool, self._connect_s, self._unreachable)
         if self._replication is None:
             return Link(connection, run, self._deadline_s, self._observe)
         return ReplicatedLink(connection, run, self._deadline_s, self._observe, self._replication)

@@ -22,6 +22,7 @@ NAMES = (
     "usage",
     "resync_begin",
     "resync_install",
+    "ready",
 )
 _INCLUDE = re.compile(r"^--@include (\w+)$", re.MULTILINE)
 _HEADER = re.compile(r"\A--\[\[.*?\]\]\n", re.DOTALL)

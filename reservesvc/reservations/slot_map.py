@@ -8,14 +8,16 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from redis.crc import REDIS_CLUSTER_HASH_SLOTS
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import RedisError, ResponseError
 
 from reservesvc.errors import UnavailableError
 from reservesvc.redis_url import Node, RedisUrl
 from reservesvc.reservations.connecting import ask
-from reservesvc.reservations.redis_errors import REDIS, connect_reason
+from reservesvc.reservations.redis_errors import REDIS, UNREACHABLE, connect_reason
 
+TAGS_MAX = 1 << 16
+"""how many hash tags are tried to find one for each node"""
 ASKED_PER_DEADLINE = 4
 """how many nodes that keep silent can be asked within the deadline"""
 
@@ -43,6 +45,21 @@ class SlotMap:
         """Return every node that has a slot, in an order that stays."""
         return sorted({node for node in self._primaries if node is not None})
 
+    def tags(self) -> dict[Node, str]:
+        """Return for every node that has a slot a hash tag whose slot it has.
+
+        A node with very few slots of many may be left without one.
+        """
+        missing, tags = set(self.primaries()), dict[Node, str]()
+        for number in range(TAGS_MAX):
+            node = self._primaries[key_slot(b"%d" % number)]
+            if node in missing:
+                tags[node] = str(number)
+                missing.remove(node)
+            if not missing:
+                break
+        return tags
+
     def move(self, slot: int, node: Node) -> None:
         """Note where a node said that the keys of `slot` are."""
         self._primaries[slot] = node
@@ -59,10 +76,12 @@ class SlotMap:
         for node in random.sample(sorted(self._known), len(self._known)):
             try:
                 rows = await ask(self._url.node(*node), self._patience_s, "CLUSTER", "SLOTS")
+            except UnavailableError as error:
+                reason = error.detail
             except ResponseError as error:
-                reason = f"does not say where keys are ({error})"
+                reason = connect_reason(error) or f"does not say where keys are ({error})"
             except (RedisError, OSError, TimeoutError, RuntimeError) as error:
-                reason = connect_reason(error)
+                reason = connect_reason(error) or UNREACHABLE
             else:
                 self._learn(rows, node)
                 return

@@ -10,6 +10,7 @@ from reservesvc.reservations import cluster as routing
 from reservesvc.reservations import health
 from reservesvc.reservations.cluster import ClusterPipelines
 from reservesvc.reservations.info import RUN_CHARACTERS
+from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.packed import pack
 from tests.faults.proxy import FaultProxy
 from tests.scaling.scripts import COUNT, count, key_of, slot_of_resource
@@ -190,7 +191,7 @@ async def test_a_node_that_is_gone_is_looked_for(
         answers = await cluster.call_many(COUNT, [count("room-1"), count("room-2")])
         assert [answer[1] for answer in answers if isinstance(answer, list)] == [3, 1]
         lead(cluster, "room-1", ("127.0.0.1", line.port))
-        await health.check(cluster)  # nobody else may come to notice
+        await health.check(cluster, Keys())  # nobody else may come to notice
         assert set(cluster._pipelines) == {("127.0.0.1", one.port) for one in primaries.members}
         lead(cluster, "room-1", ("127.0.0.1", line.port))
         await cluster.renew(key_of("room-1"))
@@ -225,13 +226,13 @@ async def test_without_a_primary_its_resources_are_unavailable_and_others_are_no
     assert not isinstance(caught.value, OutcomeUnknownError)
     assert (await cluster.call_packed(COUNT, count(beside)))[1] == 2
     with pytest.raises(UnavailableError, match=f"127.0.0.1:{owner.port} cannot be connected to"):
-        await health.check(cluster)
+        await health.check(cluster, Keys())
     owner.start()
     for member in primaries.members:
         member.ask("CONFIG", "SET", "cluster-require-full-coverage", "yes")
         until("it is not well", is_well, member)
     assert (await cluster.call_packed(COUNT, count("room-1")))[1] == 1
-    await health.check(cluster)
+    await health.check(cluster, Keys())
 
 
 async def test_nobody_answers() -> None:
@@ -240,5 +241,5 @@ async def test_nobody_answers() -> None:
     with pytest.raises(UnavailableError, match="cannot be connected to"):
         await cluster.call_packed(COUNT, count("room-1"))
     with pytest.raises(UnavailableError, match="cannot be connected to"):
-        await health.check(cluster)
+        await health.check(cluster, Keys())
     await cluster.close()

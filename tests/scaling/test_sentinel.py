@@ -11,6 +11,7 @@ from reservesvc.errors import UnavailableError
 from reservesvc.reservations import health
 from reservesvc.reservations import pipeline as pipeline_module
 from reservesvc.reservations.connecting import pool_of
+from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.sentinels import primary_named_by
 from tests.scaling.conftest import DEADLINE_S
@@ -38,10 +39,10 @@ async def test_the_primary_is_found_and_named(sentinels: SentinelSet) -> None:
     pipeline = Pipeline(sentinels.url.replace("://", f"://{LOGIN}") + OPTIONS, DEADLINE_S)
     assert (await pipeline.call_packed(COUNT, count("room-1")))[1] == 1
     assert primary.info("db2", "keyspace") != ""
-    await health.check(pipeline)
+    await health.check(pipeline, Keys())
     primary.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     with pytest.raises(UnavailableError, match=f"127.0.0.1:{primary.port} has maxmemory-policy"):
-        await health.check(pipeline)
+        await health.check(pipeline, Keys())
     primary.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
     await pipeline.close()
 

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
 from reservesvc.reservations import health
+from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.packed import Packed, pack
 from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.replicated_link import Replication
@@ -175,7 +176,7 @@ async def test_too_few_replicas_are_told_by_readiness(
     waiting: Pipeline, replicated: ReplicatedSet
 ) -> None:
     """Before the first reservation is of unknown outcome."""
-    await health.check(waiting, 1)
+    await health.check(waiting, Keys(), 1)
     with pytest.raises(UnavailableError, match="has 1 replicas, and RESERVESVC_REDIS_WAIT asks"):
-        await health.check(waiting, 2)
+        await health.check(waiting, Keys(), 2)
     assert replicated.replica.has_synced()
