@@ -34,6 +34,7 @@ class RedisServer:
         appendonly: whether what was written is there again after `restart`.
         port: a free TCP port, for what cannot speak to a Unix socket; 0 for none.
         more: options by name, such as `replicaof`.
+        binary: the server to start; the one that the tests run against if empty.
 
     """
 
@@ -43,7 +44,9 @@ class RedisServer:
         appendonly: bool = False,
         port: int = 0,
         more: Mapping[str, str] = MappingProxyType({}),
+        binary: str = "",
     ) -> None:
+        self._binary = binary or server_binary()
         # Not pytest's tmp_path: its names can make the socket's path too long.
         self.directory = Path(tempfile.mkdtemp(prefix="rsv-"))
         self.socket_path = self.directory / "redis.sock"
@@ -112,7 +115,7 @@ class RedisServer:
         more = [
             part for name, value in self._more.items() for part in (f"--{name}", *value.split())
         ]
-        return [server_binary(), *options(self.socket_path, self.directory), *extra, *more]
+        return [self._binary, *options(self.socket_path, self.directory), *extra, *more]
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -132,6 +135,17 @@ class RedisServer:
 def server_binary() -> str:
     """Return the path of the server that the tests run against."""
     return os.environ.get("RESERVESVC_TEST_REDIS_SERVER") or find_server()
+
+
+def tls_server_binary() -> str | None:
+    """Return the path of a server that speaks TLS, or None; the one that is embedded does not."""
+    for path in filter(None, map(shutil.which, ("redis-server", "valkey-server"))):
+        # With TLS it misses a certificate; without, it does not know the option.
+        words = [path, "--port", "0", "--tls-port", "1"]
+        run = subprocess.run(words, capture_output=True, text=True, check=False, timeout=_START_S)
+        if "Bad directive" not in run.stdout + run.stderr:
+            return path
+    return None
 
 
 def free_port() -> int:

@@ -10,7 +10,13 @@ import asyncio
 import ssl
 from typing import Any
 
-from reservesvc.reservations.redis_errors import ENDS_TLS, SAYS_NO_TLS, SPEAKS_TLS, said
+from reservesvc.reservations.redis_errors import (
+    ENDS_TLS,
+    SAYS_NO_TLS,
+    SPEAKS_TLS,
+    connect_reason,
+    said,
+)
 
 LISTEN_S = 0.1
 """how long to wait for a server that speaks first, which happens only where it refuses us"""
@@ -28,13 +34,13 @@ async def diagnose(connection: Any, *, is_tls: bool) -> str | None:  # noqa: ANN
 
     """
     try:
-        async with asyncio.timeout(LISTEN_S + 2 * ANSWER_S):
+        async with asyncio.timeout(LISTEN_S + 3 * ANSWER_S):
             first, answer = await _exchange(connection)
             if first.startswith(b"-"):
                 return said(first)
-            if is_tls:
-                return SAYS_NO_TLS if _is_redis(answer) else ENDS_TLS
-            return SPEAKS_TLS if not answer and await _shakes_hands(connection) else None
+            if not is_tls:
+                return SPEAKS_TLS if not answer and await _speaks_tls(connection) else None
+            return SAYS_NO_TLS if _is_redis(answer) else await _end_of_tls(connection)
     except (OSError, TimeoutError, RuntimeError):
         return None
 
@@ -65,15 +71,34 @@ async def _exchange(connection: Any) -> tuple[bytes, bytes]:  # noqa: ANN401  as
         writer.transport.abort()
 
 
-async def _shakes_hands(connection: Any) -> bool:  # noqa: ANN401  as above
-    """Tell whether a TLS handshake comes about, with whatever certificate; nothing is sent."""
+async def _speaks_tls(connection: Any) -> bool:  # noqa: ANN401  as above
+    """Tell whether a TLS handshake comes about, with whatever certificate."""
     if getattr(connection, "path", None) is not None:
         return False
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    _, writer = await asyncio.open_connection(connection.host, connection.port, ssl=context)
+    _, writer = await _opened_by_tls(connection)
     writer.transport.abort()
     return True
+
+
+async def _end_of_tls(connection: Any) -> str:  # noqa: ANN401  as above
+    """Return why the server ends TLS; it says so to a client that writes nothing meanwhile."""
+    try:
+        reader, writer = await _opened_by_tls(connection)
+        try:
+            await asyncio.wait_for(reader.read(_READ_MAX), ANSWER_S)
+        finally:
+            writer.transport.abort()
+    except ssl.SSLError as error:
+        return connect_reason(error) or ENDS_TLS
+    except (OSError, TimeoutError):
+        pass
+    return ENDS_TLS
+
+
+async def _opened_by_tls(connection: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:  # noqa: ANN401  as above
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return await asyncio.open_connection(connection.host, connection.port, ssl=context)
 
 
 async def _opened(connection: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:  # noqa: ANN401  as above

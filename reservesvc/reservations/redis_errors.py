@@ -206,7 +206,7 @@ def _no_primary(error: Any) -> str:  # noqa: ANN401  an error of redis-py
 
 
 def _tls_reason(error: Any) -> str:  # noqa: ANN401  an ssl.SSLError
-    reason = error.reason or "no reason given"
+    reason = getattr(error, "reason", None) or "no reason given"
     known = (_BY_TLS_REASON[name] for name in _BY_TLS_REASON if name in reason)
     return next(known, f"cannot agree on TLS ({reason})")
 

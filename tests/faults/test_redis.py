@@ -25,8 +25,9 @@ as long on an idle one"""
 
 
 async def contents(redis: Redis) -> dict[str, bytes | None]:
-    """Return every key with what it holds."""
-    return {key: await redis.dump(key) async for key in redis.scan_iter("*", count=1000)}
+    """Return every key with what it holds, but for what readiness writes."""
+    names = [key async for key in redis.scan_iter("*", count=1000)]
+    return {key: await redis.dump(key) for key in names if not key.startswith("ready:")}
 
 
 @asynccontextmanager
