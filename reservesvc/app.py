@@ -21,7 +21,7 @@ from reservesvc import logs, redis_url, startup, workers
 from reservesvc.api.application import build
 from reservesvc.api.application import runner as runner_of
 from reservesvc.api.auth import Keys
-from reservesvc.api.call import Handler
+from reservesvc.api.handlers import Application
 from reservesvc.bookings.postgres import PostgresBookingStore
 from reservesvc.bookings.postgres_database import Patience
 from reservesvc.bookings.settings import CachedSettings
@@ -91,7 +91,7 @@ async def application_of(
     keys: Keys,
     embedded: EmbeddedRedis | None = None,
     counts: Counts | None = None,
-) -> AsyncIterator[Handler]:
+) -> AsyncIterator[Application]:
     """Open the stores and yield the application over them.
 
     Args:
@@ -121,7 +121,9 @@ async def application_of(
             keys=keys,
             origins=config.cors_origins,
             checks={
-                "redis": partial(health.check, redis, KeyNames(config.key_prefix), config.redis_wait),
+                "redis": partial(
+                    health.check, redis, KeyNames(config.key_prefix), config.redis_wait
+                ),
                 "store": bookings.ping,
             },
             metrics=metrics,
@@ -244,7 +246,7 @@ async def _embedded_redis(config: Config) -> AsyncIterator[EmbeddedRedis]:
 
 
 @contextlib.asynccontextmanager
-async def _listening(config: Config, application: Handler) -> AsyncIterator[str]:
+async def _listening(config: Config, application: Application) -> AsyncIterator[str]:
     """Listen, yield the URL, and at the end answer what is in flight before letting go."""
     runner = runner_of(application, keepalive_s=config.keepalive_s, shutdown_s=config.shutdown_s)
     await runner.setup()

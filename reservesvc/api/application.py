@@ -8,16 +8,16 @@ from aiohttp import web
 
 from reservesvc.api import line
 from reservesvc.api.auth import Keys
-from reservesvc.api.call import Check, Context, Handler
-from reservesvc.api.connection import Server
+from reservesvc.api.call import Check, Context
+from reservesvc.api.connection import CONNECTION
 from reservesvc.api.front_door import front_door
+from reservesvc.api.handlers import Application
+from reservesvc.api.malformed import HEADERS_MAX, LINE_BYTES_MAX
+from reservesvc.api.refusing import LINGERING_S, RefusingServer
 from reservesvc.api.routes import ROUTES
 from reservesvc.domain.wish import Limits
 from reservesvc.metrics import Metrics
 from reservesvc.ports import Stores
-
-LINGERING_S = 1.0
-"""how long a refused body may still drip before we hang up"""
 
 
 def build(  # noqa: PLR0913 - one for each thing that whoever starts it decides
@@ -31,8 +31,8 @@ def build(  # noqa: PLR0913 - one for each thing that whoever starts it decides
     body_bytes_max: int,
     origins: Collection[str] = (),
     write_line: line.Write | None = None,
-) -> Handler:
-    """Return the application: what answers a request.
+) -> Application:
+    """Return the application.
 
     Args:
         stores: what the flow works with.
@@ -63,7 +63,7 @@ def build(  # noqa: PLR0913 - one for each thing that whoever starts it decides
 
 
 def runner(
-    application: Handler, *, keepalive_s: float = 75, shutdown_s: float = 30
+    application: Application, *, keepalive_s: float = 75, shutdown_s: float = 30
 ) -> web.ServerRunner:
     """Return what runs `application`; to be called in the loop that it is to run in.
 
@@ -76,11 +76,15 @@ def runner(
         shutdown_s: how long requests in flight may take once the runner is cleaned up.
 
     """
-    server = Server(
+    server = RefusingServer(
         application,
+        CONNECTION,
         access_log=None,  # the front door writes one line per request
         auto_decompress=False,  # compressed bodies are refused, not unpacked first
         keepalive_timeout=keepalive_s,
         lingering_time=LINGERING_S,
+        max_line_size=LINE_BYTES_MAX,
+        max_field_size=LINE_BYTES_MAX,
+        max_headers=HEADERS_MAX,
     )
     return web.ServerRunner(server, shutdown_timeout=shutdown_s)

@@ -5,6 +5,7 @@ import asyncio
 from aiohttp import hdrs, web
 
 from reservesvc.api.connection import WholeRequest
+from reservesvc.api.malformed import BAD_CHUNKS
 from reservesvc.api.problems import Problem, RefusedError
 
 READING_SHARE = 0.5
@@ -22,7 +23,7 @@ def at_hand(request: web.BaseRequest, bytes_max: int) -> bytes | None:
         return None
     if isinstance(request, WholeRequest):
         body = request.body()
-    elif request.content.is_eof():
+    elif request.content.is_eof() and request.content.exception() is None:
         body = request.content.read_nowait(-1)
     else:
         return None
@@ -35,8 +36,9 @@ async def arriving(request: web.BaseRequest, bytes_max: int, deadline_s: float) 
     """Return the body, once it is here.
 
     Raises:
-        RefusedError: 400 when it breaks off, 408 when it drips in too slowly, 413 when it is
-            too large, 415 when it is compressed (a small body could unpack to a large one).
+        RefusedError: 400 when it breaks off or its chunks are malformed, 408 when it drips in
+            too slowly, 413 when it is too large, 415 when it is compressed (a small body could
+            unpack to a large one).
 
     """
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
@@ -61,8 +63,10 @@ async def _arriving(request: web.BaseRequest, bytes_max: int, deadline_s: float)
                     break
     except TimeoutError:
         raise RefusedError(_REQUEST_TIMEOUT) from None
-    except (ConnectionError, web.RequestPayloadError):
+    except ConnectionError:
         raise RefusedError(_CUT_OFF) from None
+    except web.RequestPayloadError:
+        raise RefusedError(BAD_CHUNKS) from None
     return bytes(body)
 
 

@@ -18,8 +18,6 @@ from reservesvc.metrics import Metrics
 from reservesvc.ports import Idempotency, Stores
 
 T = TypeVar("T", bound=Struct)
-Handler = Callable[[web.BaseRequest], Awaitable[Reply]]
-"""what answers requests"""
 Check = Callable[[], Awaitable[None]]
 """asks a dependency whether it can do its part; raises `UnavailableError` where it cannot"""
 

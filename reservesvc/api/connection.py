@@ -7,30 +7,46 @@ task is started as soon as the request is parsed, which is worth a tenth of a re
 connection's last go aiohttp's own way. While a handler runs here, what comes in is kept in
 aiohttp's own queue.
 
+Three more things are done here: a client that closes its sending side gets its answers, a body
+that is arriving when the server stops is still read, and requests before a malformed one are
+answered though they came in one piece with it.
+
 This leans on private attributes of aiohttp. It is used with the releases that it was read and
-tested with; with any other, `Server` is aiohttp's own.
+tested with; with any other, connections are of `RefusingConnection`, which does without.
 """
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from aiohttp.http import RawRequestMessage
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_writer import StreamWriter
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestPayloadError, _ErrInfo
+
+from reservesvc.api.refusing import RefusingConnection
+from reservesvc.api.replies import Nothing, Reply
 
 if TYPE_CHECKING:
     from asyncio import Future, Task, Transport
-    from collections.abc import Awaitable, Callable
 
     from aiohttp.http import HttpRequestParser
     from aiohttp.streams import StreamReader
 
-    from reservesvc.api.replies import Reply
+    from reservesvc.api.refusing import RefusingServer
 
 FITTING = ("3", "14")
 """the aiohttp releases whose `RequestHandler` was read"""
+
+
+class _EndError(Exception):
+    """Nothing more follows; queued behind the last request, it ends the connection."""
+
+
+_END = _ErrInfo(status=0, exc=_EndError(), message="")
 
 
 class WholeRequest:
@@ -49,7 +65,6 @@ class WholeRequest:
         "raw_path",
         "version",
     )
-    keep_alive = True
 
     def __init__(
         self, message: RawRequestMessage, payload: "StreamReader", connection: "Connection"
@@ -68,6 +83,11 @@ class WholeRequest:
         """The way to the client; None once it is gone."""
         return self._connection.transport
 
+    @property
+    def keep_alive(self) -> bool:
+        """Whether another request may follow."""
+        return not self._connection.is_ending
+
     def body(self) -> bytes:
         """Return the body; reading it from `content` as a stream costs 1 % of a reservation."""
         return b"".join(getattr(self.content, "_buffer", ()))  # an empty body's has none
@@ -78,22 +98,21 @@ class WholeRequest:
         return getattr(self._full, name)
 
 
-class Connection(RequestHandler):
+class Connection(RefusingConnection):
     """`RequestHandler.start` waits for its `_waiter`; taken away meanwhile, nobody wakes it."""
 
     __slots__ = ()
 
     if TYPE_CHECKING:  # none of these is None while there is a connection
-        _manager: web.Server
+        _manager: RefusingServer
         _parser: HttpRequestParser
-        _request_handler: Callable[[web.BaseRequest], Awaitable[Reply]]
         _task_handler: Task[None]
 
     def data_received(self, data: bytes) -> None:
         """Parse, and answer at once what came whole while nothing else was going on."""
         waiter = self._waiter
         if waiter is None or waiter.done() or self._messages:
-            super().data_received(data)
+            self._queue(data)
             return
         self._waiter = None
         super().data_received(data)
@@ -102,9 +121,78 @@ class Connection(RequestHandler):
             if isinstance(message, RawRequestMessage) and _is_ordinary(message, payload):
                 self._begin(message, payload, waiter)
                 return
+        self._mend()
         self._waiter = waiter
         if self._messages:
             waiter.set_result(None)
+
+    def _queue(self, data: bytes) -> None:
+        """Parse what comes while something else is going on."""
+        if self.is_ending:
+            self._finish_body(data)
+        else:
+            super().data_received(data)
+            self._mend()
+
+    def _finish_body(self, data: bytes) -> None:
+        """Read on for the request that is being answered, and ignore the ones behind it."""
+        body = self._arriving()
+        if body is not None and self._lingering is None:
+            try:
+                self._parser.feed_data(data)
+            except HttpProcessingError:
+                _break(body, RequestPayloadError())
+
+    def _arriving(self) -> "StreamReader | None":
+        """Return the body that has not come whole yet, if there is one."""
+        if self._messages:
+            body = self._messages[-1][1]
+        elif self._current_request is not None:
+            body = self._current_request.content
+        else:
+            return None
+        return None if body.is_eof() else body
+
+    def _mend(self) -> None:
+        """Put right what aiohttp made of a parser's error.
+
+        A body that breaks is an error of its own request, which may wait for it. Requests that
+        were parsed before the error are still in the parser.
+        """
+        if not (self._messages and isinstance(self._messages[-1][0], _ErrInfo)):
+            return
+        error, body = self._messages.pop(), self._arriving()
+        if body is not None:
+            _break(body, RequestPayloadError())
+            error = (_END, EMPTY_PAYLOAD)
+        self._messages += _parsed_before(self._parser)
+        self._messages.append(error)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # as asyncio has it
+        """Go on until everything is answered; close at once where nothing was asked.
+
+        RFC 9112 section 9.6 lets clients close their sending side behind the last request.
+        """
+        super().eof_received()
+        waiter, body = self._waiter, self._arriving()
+        if waiter is not None and not waiter.done() and not self._messages:
+            return False
+        if body is not None:
+            _break(body, ConnectionResetError())
+        self._messages.append((_END, EMPTY_PAYLOAD))
+        return True
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> Reply:
+        """Return the reply to an error, none where the client has no more requests."""
+        if isinstance(exc, _EndError):
+            return Nothing()
+        return super().handle_error(request, status, exc, message)
 
     def _begin(
         self, message: RawRequestMessage, payload: "StreamReader", waiter: "Future[None]"
@@ -130,7 +218,10 @@ class Connection(RequestHandler):
 
     async def _answer(self, request: web.BaseRequest, waiter: "Future[None]") -> None:
         try:
-            reply = await self._request_handler(request)
+            try:
+                reply = await self._application.answer(request)
+            except Exception as error:  # noqa: BLE001 - a bug, which has to be answered too
+                reply = self.handle_error(request, exc=error)
             if reply.write_to(request):
                 await request.writer.drain()
             self._keepalive = reply.keep_alive
@@ -161,19 +252,42 @@ class Connection(RequestHandler):
 
 
 def _is_ordinary(message: RawRequestMessage, payload: "StreamReader") -> bool:
-    return payload.is_eof() and not message.should_close
+    version = message.version
+    return (
+        payload.is_eof()
+        and not message.should_close
+        and (version is HttpVersion11 or version == HttpVersion10)
+    )
 
 
-class _Server(web.Server):
-    """`web.Server` of such connections."""
-
-    def __call__(self) -> RequestHandler:
-        return Connection(self, loop=self._loop, **self._kwargs)
-
-
-def server_of(version: str) -> type[web.Server]:
-    """Return the server to use with this release of aiohttp."""
-    return _Server if tuple(version.split(".")[:2]) == FITTING else web.Server
+def _break(body: "StreamReader", error: Exception) -> None:
+    """Tell who reads a body that it does not go on."""
+    body.set_exception(error)
+    body.feed_eof()  # so that aiohttp does not wait for more
 
 
-Server = server_of(aiohttp.__version__)
+def _is_whole(message: RawRequestMessage, body: "StreamReader") -> bool:
+    """Tell whether a request ended; one whose body is refused at its head has an empty one."""
+    is_refused = body is EMPTY_PAYLOAD and hdrs.TRANSFER_ENCODING in message.headers
+    return body.is_eof() and not is_refused
+
+
+def _parsed_before(parser: "HttpRequestParser") -> "list[tuple[RawRequestMessage, StreamReader]]":
+    """Return the whole requests that a parser found before its error and did not hand out.
+
+    It has no method for it; the garbage collector tells what it holds.
+    """
+    for held in gc.get_referents(parser):
+        if isinstance(held, list) and held and isinstance(held[0][0], RawRequestMessage):
+            found = [(message, body) for message, body in held if _is_whole(message, body)]
+            held.clear()
+            return found
+    return []
+
+
+def connection_of(version: str) -> type[RefusingConnection]:
+    """Return the class of connections to use with this release of aiohttp."""
+    return Connection if tuple(version.split(".")[:2]) == FITTING else RefusingConnection
+
+
+CONNECTION = connection_of(aiohttp.__version__)

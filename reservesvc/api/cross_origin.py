@@ -11,8 +11,9 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from reservesvc.api.call import Call, Handler, Route
+from reservesvc.api.call import Call, Route
 from reservesvc.api.dispatch import NO_PARTS, Dispatch, Parts
+from reservesvc.api.handlers import Handler
 from reservesvc.api.problems import Problem, RefusedError
 from reservesvc.api.replies import Reply
 

@@ -5,25 +5,31 @@ the log line, metrics.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from time import perf_counter, time_ns
+from typing import Any
 
 from aiohttp import hdrs, web
+from msgspec.structs import replace
 
 from reservesvc.api import refusals, trace
-from reservesvc.api.call import Call, Context, Handler, Route
+from reservesvc.api.call import Call, Context, Route
 from reservesvc.api.cross_origin import CrossOrigin
 from reservesvc.api.deadlines import Deadlines
-from reservesvc.api.dispatch import Dispatch, Parts
+from reservesvc.api.dispatch import NO_PARTS, UNMATCHED, Dispatch, Parts
+from reservesvc.api.handlers import Application, Handler, Refuse
 from reservesvc.api.line import RequestLine
+from reservesvc.api.problems import Problem
 from reservesvc.api.replies import Reply
 from reservesvc.domain import times
 
 Find = Callable[[web.BaseRequest], tuple[Route, Parts]]
 
 
-def front_door(context: Context, routes: Iterable[Route], origins: Collection[str] = ()) -> Handler:
-    """Return what aiohttp calls for every request.
+def front_door(
+    context: Context, routes: Iterable[Route], origins: Collection[str] = ()
+) -> Application:
+    """Return what answers every request, and what refuses those that are no valid HTTP.
 
     Args:
         context: what every call shares.
@@ -32,11 +38,11 @@ def front_door(context: Context, routes: Iterable[Route], origins: Collection[st
 
     """
     dispatch, deadlines = Dispatch(routes), Deadlines(context.deadline_s)
-    serve = _serving(context, deadlines, dispatch.find)
-    if not origins:
-        return serve
-    sites = CrossOrigin(origins, dispatch)
-    return sites.around(serve, _serving(context, deadlines, sites.find))
+    answer = _serving(context, deadlines, dispatch.find)
+    if origins:
+        sites = CrossOrigin(origins, dispatch)
+        answer = sites.around(answer, _serving(context, deadlines, sites.find))
+    return Application(answer, _refusing(context), context.metrics)
 
 
 def _serving(context: Context, deadlines: Deadlines, find: Find) -> Handler:
@@ -65,6 +71,29 @@ def _serving(context: Context, deadlines: Deadlines, find: Find) -> Handler:
         return reply
 
     return serve
+
+
+class _NoRequest:
+    """Stands where no request could be read."""
+
+    method = "-"
+    headers: Mapping[str, str] = {}
+
+
+_NO_REQUEST: Any = _NoRequest()
+_MALFORMED = replace(UNMATCHED, path="(malformed)", name="malformed")
+
+
+def _refusing(context: Context) -> Refuse:
+    new_id, finish = context.stores.ids.ulid, _finisher(context)
+
+    def refuse(problem: Problem) -> Reply:
+        call = Call(new_id(), _NO_REQUEST, context, _MALFORMED, NO_PARTS)
+        reply = call.reject(problem)
+        finish(call, reply, 0.0)
+        return reply
+
+    return refuse
 
 
 def _failed(call: Call, error: Exception) -> Reply:

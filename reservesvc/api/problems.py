@@ -22,6 +22,9 @@ class Kind(NamedTuple):
 
 PROBLEMS = {
     "malformed_json": Kind(400, "Malformed JSON", "The body is not a JSON object in UTF-8."),
+    "malformed_request": Kind(
+        400, "Malformed request", "What arrived is not a valid HTTP/1.1 request."
+    ),
     "idempotency_key_invalid": Kind(
         400, "Idempotency-Key invalid", "The key is not 1 to 255 printable characters."
     ),
@@ -64,6 +67,7 @@ PROBLEMS = {
         "It is expired, released or converted: see `state`, `ended_at` and `booking_id`.",
     ),
     "payload_too_large": Kind(413, "Payload too large", "The body is larger than the limit."),
+    "uri_too_long": Kind(414, "URI too long", "The request's target is longer than the limit."),
     "unsupported_encoding": Kind(
         415, "Unsupported encoding", "The body is compressed; send it as it is."
     ),
@@ -89,12 +93,18 @@ PROBLEMS = {
     "booking_not_final": Kind(
         422, "Booking not final", "Only a booking that is over can be deleted; end it first."
     ),
+    "headers_too_large": Kind(
+        431, "Headers too large", "A header line is too long, or there are too many."
+    ),
     "internal_error": Kind(500, "Internal error", "The service failed; its log says why."),
     "unavailable": Kind(
         503,
         "Unavailable",
         "A dependency failed or was too slow; `outcome: unknown` marks a change that may have "
         "happened.",
+    ),
+    "http_version_not_supported": Kind(
+        505, "HTTP version not supported", "The request is not of HTTP/1.0 or HTTP/1.1."
     ),
 }
 

@@ -51,6 +51,8 @@ class Reply(web.StreamResponse):
         self._named = headers
         self._kind = content_type
         self._closes = closes
+        self.lingers = closes
+        """whether the client may still be sending what nobody will read"""
         self._id = ""
         self._echo = ""
 
@@ -112,6 +114,19 @@ class Reply(web.StreamResponse):
         opening = _opening(self._code, self._kind, len(self._content))
         content = b"" if request.method == "HEAD" else self._content
         return b"".join((opening, _date(), f"{self._id}\r\n{lines}\r\n".encode(), content))
+
+
+class Nothing(Reply):
+    """The end of a connection, without a word."""
+
+    def __init__(self) -> None:
+        super().__init__(_NO_CONTENT, closes=True)
+        self.lingers = False
+
+    def write_to(self, request: web.BaseRequest) -> bool:
+        """Write nothing."""
+        del request
+        return False
 
 
 def raw(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:

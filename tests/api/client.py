@@ -10,7 +10,8 @@ from multidict import CIMultiDictProxy
 
 from reservesvc.api.application import build
 from reservesvc.api.auth import Keys
-from reservesvc.api.call import Check, Handler
+from reservesvc.api.call import Check
+from reservesvc.api.handlers import Application
 from reservesvc.apikeys import ApiKey
 from reservesvc.domain.wish import Limits
 from reservesvc.metrics import Metrics
@@ -80,7 +81,7 @@ def application(
     metrics: Metrics | None = None,
     deadline_ms: int = 2_000,
     origins: tuple[str, ...] = (),
-) -> Handler:
+) -> Application:
     """Return the application over `stores`."""
     return build(
         stores=stores,

@@ -11,7 +11,7 @@ from aiohttp import ClientSession, web
 from redis.asyncio import Redis
 
 from reservesvc.api.application import runner
-from reservesvc.api.call import Handler
+from reservesvc.api.handlers import Application
 from reservesvc.bookings.settings import CachedSettings
 from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.ids import RandomIds
@@ -23,7 +23,7 @@ from tests.api.client import Http, application
 from tests.api.stubs import Stubs
 from tests.servers import RedisServer
 
-Serve = Callable[[Handler], Awaitable[Http]]
+Serve = Callable[[Application], Awaitable[Http]]
 Start = Callable[..., Awaitable[Http]]
 
 
@@ -40,7 +40,7 @@ async def serve() -> AsyncIterator[Serve]:
     """Start servers that stop when the test ends."""
     async with AsyncExitStack() as stack:
 
-        async def start(app: Handler) -> Http:
+        async def start(app: Application) -> Http:
             server = runner(app)
             stack.push_async_callback(server.cleanup)
             await server.setup()

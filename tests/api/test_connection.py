@@ -10,9 +10,10 @@ from aiohttp import web
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from reservesvc.api import connection
 from reservesvc.api.application import runner
-from reservesvc.api.connection import Connection, server_of
+from reservesvc.api.connection import CONNECTION, Connection, connection_of
+from reservesvc.api.refusing import RefusingConnection
+from reservesvc.errors import UnavailableError
 from tests.api.client import SLOT, Http, application
 from tests.api.conftest import Start
 from tests.api.stubs import RESERVATION_ID, Stubs
@@ -70,7 +71,7 @@ class Gate:
     async def _wait(self) -> object:
         self.entered.set()
         await self.opened.wait()
-        raise ValueError
+        raise UnavailableError("redis", "Redis does not answer.")
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ async def test_reading_pauses_and_goes_on(
         writer.write(b" " * LARGE_BYTES + LIVEZ)
         await paused.wait()
         gate.opened.set()
-        assert [await status(reader), await status(reader)] == [500, 200]
+        assert [await status(reader), await status(reader)] == [503, 200]
 
 
 async def test_requests_behind_one_another_are_answered_in_order(http: Http) -> None:
@@ -157,7 +158,7 @@ async def test_what_comes_while_a_request_is_answered_waits_its_turn(
             writer.write(bytes([byte]))
             await asyncio.sleep(0)
         gate.opened.set()
-        assert [await status(reader) for _ in range(3)] == [500, 200, 200]
+        assert [await status(reader) for _ in range(3)] == [503, 200, 200]
     assert short == ["/v2/bookings/reserve"]
 
 
@@ -178,7 +179,7 @@ async def test_what_is_no_http_is_refused(http: Http) -> None:
             if before:
                 assert await status(reader) == 200
             writer.write(b"nonsense\r\n\r\n")
-            assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+            assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
 
 
 async def test_an_idle_connection_is_reaped_and_one_in_use_is_not(stubs: Stubs) -> None:
@@ -192,7 +193,7 @@ async def test_an_idle_connection_is_reaped_and_one_in_use_is_not(stubs: Stubs) 
         await gate.entered.wait()
         await asyncio.sleep(0.5)
         gate.opened.set()
-        assert await status(reader) == 500
+        assert await status(reader) == 503
         begun_s = loop.time()
         assert await reader.read() == b""
         assert 0.1 < loop.time() - begun_s < 2
@@ -212,7 +213,7 @@ async def test_stopping_waits_for_what_is_being_answered(stubs: Stubs) -> None:
             begun_s = loop.time()
             await server.cleanup()
             assert loop.time() - begun_s < 1
-            assert await status(reader) == 500
+            assert await status(reader) == 503
             assert await reader.read() == await idle.read() == b""
 
 
@@ -235,5 +236,5 @@ async def test_a_client_that_has_gone_is_no_failure(
 
 def test_another_aiohttp_gets_its_own_connections() -> None:
     """What leans on private attributes is for the releases it was tested with only."""
-    assert server_of("3.14.9") is connection.Server is not web.Server
-    assert server_of("3.15.0") is server_of("4.0.0a1") is web.Server
+    assert connection_of("3.14.9") is CONNECTION is Connection
+    assert connection_of("3.15.0") is connection_of("4.0.0a1") is RefusingConnection

@@ -180,6 +180,15 @@ CASES = {
     "unavailable": _reserving(UnavailableError("redis", "Redis does not answer.")),
 }
 SHOWN_ELSEWHERE = {
+    **dict.fromkeys(
+        (
+            "malformed_request",
+            "uri_too_long",
+            "headers_too_large",
+            "http_version_not_supported",
+        ),
+        "test_malformed.test_a_malformed_request_gets_a_problem",
+    ),
     "request_timeout": "test_bodies.test_a_dripping_body_times_out",
     "origin_not_allowed": "test_cross_origin.test_a_preflight_of_another_origin_is_refused",
 }
