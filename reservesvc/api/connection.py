@@ -28,7 +28,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestPayloadError, _ErrInfo
 
 from reservesvc.api.refusing import RefusingConnection
-from reservesvc.api.replies import Nothing, Reply
+from reservesvc.api.replies import Nothing, Reply, flush
 
 if TYPE_CHECKING:
     from asyncio import Future, Task, Transport
@@ -147,8 +147,8 @@ class Connection(RefusingConnection):
         """Return the body that has not come whole yet, if there is one."""
         if self._messages:
             body = self._messages[-1][1]
-        elif self._current_request is not None:
-            body = self._current_request.content
+        elif self.current is not None:
+            body = self.current.content
         else:
             return None
         return None if body.is_eof() else body
@@ -174,6 +174,7 @@ class Connection(RefusingConnection):
         RFC 9112 section 9.6 lets clients close their sending side behind the last request.
         """
         super().eof_received()
+        flush()  # a reply may wait for the end of the turn
         waiter, body = self._waiter, self._arriving()
         if waiter is not None and not waiter.done() and not self._messages:
             return False
@@ -225,6 +226,8 @@ class Connection(RefusingConnection):
             if reply.write_to(request):
                 await request.writer.drain()
             self._keepalive = reply.keep_alive
+            if self.is_ending:
+                await self.linger()
         except ConnectionError:
             self._keepalive = False  # the client is gone
         finally:

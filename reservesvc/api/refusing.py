@@ -33,13 +33,15 @@ LINGERING_S = 1.0
 class RefusingConnection(RequestHandler):
     """aiohttp's connection with replies of ours for requests that never reach a handler."""
 
-    __slots__ = ("_application", "_client_ended", "_lingering", "is_ending")
+    __slots__ = ("_application", "_client_ended", "_lingering", "current", "is_ending")
 
     def __init__(self, manager: web.Server, application: Application, **settings: Any) -> None:  # noqa: ANN401
         super().__init__(manager, **settings)
         self._application = application
         self._lingering: Future[None] | None = None
         self._client_ended = False
+        self.current: web.BaseRequest | None = None
+        """the request that is being answered; a subclass may answer others"""
         self.is_ending = False
         """whether the reply to come is the last one"""
 
@@ -60,13 +62,14 @@ class RefusingConnection(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Write the reply; where it is a refusal after which nothing can follow, linger."""
+        """Write the reply; where we end the connection and not the client, linger."""
+        self.current = None
         finished = await super().finish_response(request, resp, start_time)
-        if isinstance(resp, Reply) and resp.lingers:
-            await self._linger()
+        if self.is_ending or (isinstance(resp, Reply) and resp.lingers):
+            await self.linger()
         return finished
 
-    async def _linger(self) -> None:
+    async def linger(self) -> None:
         """Close the sending side, and the other once the client has stopped sending.
 
         Closed while bytes come in, a connection is reset, and the client may lose the reply
@@ -146,13 +149,14 @@ class RefusingServer(web.Server):
         self,
         message: "RawRequestMessage",
         payload: "StreamReader",
-        protocol: RequestHandler,
+        protocol: Any,  # noqa: ANN401
         writer: "AbstractStreamWriter",
         task: "Task[None]",
     ) -> web.BaseRequest:
         """Return the request that a message of the parser is."""
         loop = asyncio.get_running_loop()
-        return _Request(message, payload, protocol, writer, task, loop)
+        request = protocol.current = _Request(message, payload, protocol, writer, task, loop)
+        return request
 
     async def _answer(self, request: web.BaseRequest) -> Reply:
         problem = malformed.of_request(request)

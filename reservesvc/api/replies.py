@@ -180,10 +180,11 @@ class _Outbox:
     def add(self, transport: asyncio.WriteTransport, reply: bytes) -> None:
         """Write `reply` at the end of this turn."""
         if not self._replies:
-            asyncio.get_running_loop().call_soon(self._write)
+            asyncio.get_running_loop().call_soon(self.flush)
         self._replies.append((transport, reply))
 
-    def _write(self) -> None:
+    def flush(self) -> None:
+        """Write what waits."""
         replies, self._replies = self._replies, []
         for transport, reply in replies:
             if not transport.is_closing():  # the client may have gone meanwhile
@@ -191,6 +192,7 @@ class _Outbox:
 
 
 _outbox = _Outbox()
+flush = _outbox.flush
 
 
 class _Date:

@@ -6,22 +6,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from aiohttp import web
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from reservesvc.api.application import runner
 from reservesvc.api.connection import CONNECTION, Connection, connection_of
 from reservesvc.api.refusing import RefusingConnection
-from reservesvc.errors import UnavailableError
-from tests.api.client import SLOT, Http, application
+from tests.api.client import SLOT, Http
 from tests.api.conftest import Start
 from tests.api.stubs import RESERVATION_ID, Stubs
+from tests.api.wire import LIVEZ, WAIT_S, Gate, listening
 
 BODY = json.dumps(SLOT | {"what": "W", "where": "X", "description": "D"}).encode()
 RESERVE = b"POST /v2/bookings/reserve HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n%b\r\n%b"
-LIVEZ = b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n"
-WAIT_S = 5
+
+
 LARGE_BYTES = 10_000_000
 
 
@@ -49,29 +47,6 @@ async def status(reader: asyncio.StreamReader) -> int:
     length = next(line for line in head.split(b"\r\n") if line.startswith(b"Content-Length"))
     await reader.readexactly(int(length.split()[1]))
     return int(head.split()[1])
-
-
-@asynccontextmanager
-async def listening(stubs: Stubs, keepalive_s: float = 75) -> AsyncIterator[web.ServerRunner]:
-    """Run a server over the stubs."""
-    server = runner(application(stubs.stores), keepalive_s=keepalive_s, shutdown_s=WAIT_S)
-    await server.setup()
-    await web.TCPSite(server, "127.0.0.1", 0).start()
-    yield server
-    await server.cleanup()
-
-
-class Gate:
-    """Keeps the store's answer back, and tells when it was asked for."""
-
-    def __init__(self, stubs: Stubs, verb: str = "reserve") -> None:
-        self.entered, self.opened = asyncio.Event(), asyncio.Event()
-        stubs.reservations.will(verb, self._wait)
-
-    async def _wait(self) -> object:
-        self.entered.set()
-        await self.opened.wait()
-        raise UnavailableError("redis", "Redis does not answer.")
 
 
 @pytest.fixture
@@ -210,11 +185,13 @@ async def test_stopping_waits_for_what_is_being_answered(stubs: Stubs) -> None:
             writer.write(reserve())
             await gate.entered.wait()
             loop.call_later(0.1, gate.opened.set)
-            begun_s = loop.time()
-            await server.cleanup()
-            assert loop.time() - begun_s < 1
+            stopping = loop.create_task(server.cleanup())
             assert await status(reader) == 503
             assert await reader.read() == await idle.read() == b""
+            writer.close()
+            begun_s = loop.time()
+            await stopping
+            assert loop.time() - begun_s < 1
 
 
 async def test_a_client_that_has_gone_is_no_failure(

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from contextlib import suppress
-from typing import NamedTuple
 
 import pytest
 from aiohttp import web
@@ -19,65 +17,13 @@ from tests.api.client import RESERVE, Http, application
 from tests.api.conftest import Serve, Start
 from tests.api.malformed import CORPUS, MARK
 from tests.api.stubs import Stubs
+from tests.api.wire import LIVEZ, WAIT_S, answers, exchange
 
-WAIT_S = 10
-LIVEZ = b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n"
 NONSENSE = b"nonsense\r\n\r\n"
 CHUNKED = (
     b"POST /v2/bookings/reserve HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"2\r\n{}\r\n"
 )
-
-
-class Answer(NamedTuple):
-    """One reply as it came over the wire."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def code(self) -> str | None:
-        """The code of the problem, None where there is none."""
-        if self.headers.get("Content-Type") != "application/problem+json":
-            return None
-        return str(json.loads(self.body)["code"])
-
-
-def answers(received: bytes) -> list[Answer]:
-    """Split what a server sent into replies; whatever is not one makes this fail."""
-    found = []
-    while received:
-        head, _, received = received.partition(b"\r\n\r\n")
-        first, *lines = head.decode("ascii").split("\r\n")
-        protocol, status, _ = first.split(" ", 2)
-        assert protocol == "HTTP/1.1"
-        headers = dict(line.split(": ", 1) for line in lines)
-        length = int(headers["Content-Length"])
-        body, received = received[:length], received[length:]
-        assert len(body) == length
-        found.append(Answer(int(status), headers, body))
-    return found
-
-
-async def exchange(port: int, *pieces: bytes, ends: bool = False) -> list[Answer]:
-    """Send each piece by itself, and read until the server closes the connection."""
-    async with asyncio.timeout(WAIT_S):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        received = asyncio.create_task(reader.read())
-        with suppress(ConnectionError):  # refused before it was sent
-            for piece in pieces:
-                writer.write(piece)
-                await writer.drain()
-                await asyncio.sleep(0)
-            if ends:
-                writer.write_eof()
-        try:
-            return answers(await received)
-        finally:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
 
 
 @pytest.fixture(params=[Connection, RefusingConnection], ids=["our aiohttp", "another aiohttp"])

@@ -1,6 +1,7 @@
 """Rows of the fault matrix about how a server ends."""
 
 import asyncio
+import json
 import shutil
 import socket
 import tempfile
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from reservesvc.domain import times
 from reservesvc.embedded_files import socket_path
+from tests.builders import at
 from tests.faults.client import Client
 from tests.faults.conftest import Holds
 from tests.faults.history import History, Slot, Terms
@@ -50,6 +53,34 @@ async def _stop_with_requests_in_flight(made: Trial, choice: list[Slot]) -> None
     assert [op.status for op in answers] == [201] * len(choice)
     assert await made.client.request(0, "GET", "/livez") == 0
     made.end(window)
+
+
+async def test_sigterm_while_a_body_arrives() -> None:
+    """What is still sent of it is read, and the answer is the one that it would have been."""
+    body = json.dumps(
+        {
+            "resource_id": "room-1",
+            "start": times.render(at(10)),
+            "end": times.render(at(11)),
+            "what": "Haircut",
+            "where": "Main street 1",
+            "description": "",
+        }
+    ).encode()
+    head = f"POST /v2/bookings/reserve HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n"
+    async with trial(deadline_ms=PATIENT_MS, grace_ms=2 * PATIENT_MS) as made:
+        server = made.cluster.servers[0]
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(head.encode() + body[:20])
+        await asyncio.sleep(0.1)
+        server.terminate()
+        await _until("it takes no more", lambda: _is_closed(server))
+        writer.write(body[20:])
+        reply = (await reader.read()).decode()
+        writer.close()
+        assert reply.startswith("HTTP/1.1 201 ")
+        assert "Connection: close\r\n" in reply
+        assert await server.ended() == 0
 
 
 async def _until(what: str, holds: Callable[[], Awaitable[bool]]) -> None:
