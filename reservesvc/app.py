@@ -12,12 +12,12 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import msgspec
 import structlog
-from aiohttp import web
 
-from reservesvc import logs, redis_url, startup, workers
+from reservesvc import listening, logs, redis_url, startup, workers
 from reservesvc.api.application import build
 from reservesvc.api.application import runner as runner_of
 from reservesvc.api.auth import Keys
@@ -250,30 +250,37 @@ async def _listening(config: Config, application: Application) -> AsyncIterator[
     """Listen, yield the URL, and at the end answer what is in flight before letting go."""
     runner = runner_of(application, keepalive_s=config.keepalive_s, shutdown_s=config.shutdown_s)
     await runner.setup()
+    server: Any = runner.server  # not None, once it is set up
+    failed = application.metrics.accept_failed
     try:
-        site: web.BaseSite = web.TCPSite(runner, config.host, config.port)
-        if config.socket_fd is not None:
-            site = web.SockSite(runner, socket.socket(fileno=config.socket_fd))
-        await site.start()
-        yield _url(runner.addresses[0])
+        with _sockets(config) as sockets:
+            async with listening.accepting(sockets, server, failed):
+                yield _url(sockets[0].getsockname())
     finally:
         await runner.cleanup()
+
+
+def _sockets(config: Config) -> contextlib.AbstractContextManager[list[socket.socket]]:
+    """Return what listens, here or in the process that started this one."""
+    if config.socket_fd is None:
+        return listening.opened(config.host, config.port)
+    return listening.inherited(config.socket_fd)
 
 
 @contextlib.asynccontextmanager
 async def _workers(
     config: Config, embedded: EmbeddedRedis | None, hung_up: asyncio.Event
 ) -> AsyncIterator[str]:
-    """Let workers answer on our socket, yield the URL, and end them."""
-    with workers.listen(config.host, config.port) as listening:
-        words = workers.command(sys.argv[1:], listening, embedded.url if embedded else None)
+    """Let workers answer on our sockets, yield the URL, and end them."""
+    with listening.opened(config.host, config.port) as sockets:
+        words = workers.command(sys.argv[1:], sockets, embedded.url if embedded else None)
         files = memory_files(config.workers + 1)
         SharedCounts(files, 0)
         async with (
-            workers.running(words, listening, files, config.shutdown_s) as tell,
+            workers.running(words, sockets, files, config.shutdown_s) as tell,
             _running(_pass_on(hung_up, tell)),
         ):
-            yield _url(listening.getsockname())
+            yield _url(sockets[0].getsockname())
 
 
 async def _pass_on(hung_up: asyncio.Event, tell: workers.Tell) -> None:

@@ -38,6 +38,7 @@ _BIND_ERRORS = {
         "Port {port} of {host} is in use: stop what listens there, or choose another with --port."
     ),
     errno.EADDRNOTAVAIL: "This machine has no address {host}: choose another with --host.",
+    errno.EAFNOSUPPORT: "This machine has no address {host}: choose another with --host.",
     errno.EACCES: "This user may not listen on port {port}: choose one above 1023 with --port.",
 }
 _LAYOUT: dict[str, Any] = {

@@ -83,7 +83,7 @@ class Config(Struct, frozen=True, kw_only=True):
     host: str
     port: int
     workers: int
-    socket_fd: int | None
+    socket_fd: tuple[int, ...] | None
     """None: listen on host and port"""
     redis_url: Url | None
     """None: the embedded Redis"""

@@ -56,13 +56,14 @@ class Setting(Struct, frozen=True):
 
 
 _LISTENING = "Listening"
+_HOST_HELP = "the address to listen on; 0.0.0.0 is all of IPv4, :: all of IPv6 and IPv4"
 _USED = "What it uses"
 _CALLERS = "Who may call"
 _TIMES = "Times and limits"
 _LOGS = "Logs"
 
 SETTINGS = (
-    Setting(_LISTENING, "HOST", "127.0.0.1", values.host, "ADDRESS", "the address to listen on"),
+    Setting(_LISTENING, "HOST", "127.0.0.1", values.host, "ADDRESS", _HOST_HELP),
     Setting(
         _LISTENING,
         "PORT",
@@ -83,9 +84,10 @@ SETTINGS = (
         _LISTENING,
         "SOCKET_FD",
         None,
-        values.number(3, 65_535),
-        "NUMBER",
-        "a listening socket inherited from whoever starts the service, instead of an address",
+        values.descriptors,
+        "NUMBER,…",
+        "listening sockets inherited from the process that starts the service, instead of an "
+        "address",
     ),
     Setting(
         _USED,

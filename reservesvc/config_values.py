@@ -81,6 +81,14 @@ def number(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+_descriptor = number(3, 65_535)
+
+
+def descriptors(text: str) -> tuple[int, ...]:
+    """Return file descriptors from 3 on, separated by commas."""
+    return tuple(_descriptor(word) for word in text.split(","))
+
+
 def choice(*words: str) -> Callable[[str], str]:
     """Return a parser of one of `words`, in any case."""
 

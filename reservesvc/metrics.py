@@ -28,6 +28,10 @@ __all__ = ["CONTENT_TYPE", "Metrics"]
 
 BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """upper bounds of the histograms' buckets"""
+PLAIN = {
+    "accept_failures": "Times that waiting connections could not be taken.",
+}
+"""counters without labels: name → what is counted"""
 
 
 class Histogram:
@@ -89,6 +93,7 @@ class Metrics(Collector):
         """one number: requests that this process is answering"""
         self._requests = _Histograms(self._counts, "request")
         self._dependencies = _Histograms(self._counts, "dependency")
+        self._plain = {name: self._counts.cells(("plain", name), 1) for name in PLAIN}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -123,6 +128,10 @@ class Metrics(Collector):
         """Count how a verb of the flow ended."""
         self._counts.cells(("reservation", verb, outcome), 1)[0] += 1
 
+    def accept_failed(self) -> None:
+        """Count a connection that could not be taken, or several that wait together."""
+        self._plain["accept_failures"][0] += 1
+
     def dependency(self, name: str) -> Callable[[float], None]:
         """Return what counts how many seconds a call of a dependency (`redis`, `store`) took."""
         return self._dependencies[(name,)].observe
@@ -139,6 +148,8 @@ class Metrics(Collector):
         yield _latency_family(requests)
         yield _reservation_family(requests, counted["reservation"])
         yield _dependency_family(counted["dependency"])
+        for (name,), cells in counted["plain"].items():
+            yield CounterMetricFamily(f"reservesvc_{name}", PLAIN[str(name)], cells[0])
         in_flight = counted[GAUGE]["requests_in_flight",][0]
         yield GaugeMetricFamily(
             "reservesvc_requests_in_flight", "Requests being answered.", in_flight

@@ -1,7 +1,7 @@
 """Workers: several processes of the service on one port, for machines with several cores.
 
-The first process holds the listening socket and the embedded Redis, and answers no request.
-Workers inherit the socket: one that dies takes no waiting connection with it, and is replaced.
+The first process holds the listening sockets and the embedded Redis, and answers no request.
+Workers inherit the sockets: one that dies takes no waiting connection with it, and is replaced.
 """
 
 import asyncio
@@ -17,8 +17,6 @@ from reservesvc.counts import SharedCounts
 from reservesvc.embedded import next_wait_s
 from reservesvc.embedded_server import leashed
 
-BACKLOG = 1_024
-"""connections that may wait for a worker to take them"""
 _KILL_S = 5.0
 """how much longer than its own shutdown a worker may take to end"""
 
@@ -28,27 +26,19 @@ Tell = Callable[[signal.Signals], None]
 _log = structlog.get_logger()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on the address.
-
-    Raises:
-        OSError: it cannot be listened on.
-
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
-
-
-def command(arguments: Sequence[str], listening: socket.socket, redis_url: str | None) -> list[str]:
+def command(
+    arguments: Sequence[str], listening: Sequence[socket.socket], redis_url: str | None
+) -> list[str]:
     """Return what starts a worker: this process's own command line, and what it inherits.
 
     Args:
         arguments: the words after `reservesvc`; a flag given twice counts as given last.
-        listening: the socket to take connections from.
+        listening: the sockets to take connections from.
         redis_url: the embedded Redis, if the first process runs one.
 
     """
-    own = [f"--socket-fd={listening.fileno()}", "--workers=1"]
+    descriptors = ",".join(str(each.fileno()) for each in listening)
+    own = [f"--socket-fd={descriptors}", "--workers=1"]
     if redis_url is not None:
         own.append(f"--redis-url={redis_url}")
     return [sys.executable, "-m", "reservesvc", *arguments, *own]
@@ -56,7 +46,10 @@ def command(arguments: Sequence[str], listening: socket.socket, redis_url: str |
 
 @contextlib.asynccontextmanager
 async def running(
-    words: Sequence[str], listening: socket.socket, counts: Sequence[int], shutdown_s: float
+    words: Sequence[str],
+    listening: Sequence[socket.socket],
+    counts: Sequence[int],
+    shutdown_s: float,
 ) -> AsyncIterator[Tell]:
     """Keep workers running; at the end let them finish what is in flight.
 
@@ -64,17 +57,15 @@ async def running(
 
     Args:
         words: what starts one.
-        listening: the socket they inherit.
+        listening: the sockets they inherit.
         counts: the memory files they count in (`counts.memory_files`): this process has the
             first, and each worker one of the others.
         shutdown_s: how long one may take to end.
 
     """
+    descriptors = (*(each.fileno() for each in listening), *counts)
     workers = [
-        _Worker(
-            [*words, f"--counts={SharedCounts.argument(counts, number)}"],
-            (listening.fileno(), *counts),
-        )
+        _Worker([*words, f"--counts={SharedCounts.argument(counts, number)}"], descriptors)
         for number in range(1, len(counts))
     ]
     async with contextlib.AsyncExitStack() as stack:
@@ -95,7 +86,7 @@ async def running(
 class _Worker:
     """One place among the workers, and the process that fills it."""
 
-    def __init__(self, words: Sequence[str], descriptors: tuple[int, ...]) -> None:
+    def __init__(self, words: Sequence[str], descriptors: Sequence[int]) -> None:
         self._words = leashed(list(words))
         self._descriptors = descriptors
         self._process: asyncio.subprocess.Process | None = None

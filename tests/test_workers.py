@@ -16,7 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
-from reservesvc import workers
+from reservesvc import listening, workers
 from reservesvc.domain import times
 from tests.builders import at
 from tests.servers import RedisServer, free_port
@@ -211,8 +211,8 @@ async def test_kill_leaves_no_worker(service: Service) -> None:
 
 def test_a_worker_is_started_with_the_same_flags_and_what_it_inherits() -> None:
     """The last of two equal flags counts, so ours go last."""
-    with workers.listen("127.0.0.1", 0) as listening:
-        words = workers.command(["serve", "--workers", "4"], listening, "unix:///r.sock")
+    with listening.opened("127.0.0.1", 0) as sockets:
+        words = workers.command(["serve", "--workers", "4"], sockets, "unix:///r.sock")
     assert words[1:6] == ["-m", "reservesvc", "serve", "--workers", "4"]
     assert words[6:] == [
         f"--socket-fd={listening_fd(words)}",
