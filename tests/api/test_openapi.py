@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-from reservesvc.api import timezones
 from reservesvc.api.call import Route
 from reservesvc.api.openapi import html
 from reservesvc.api.openapi.document import document
@@ -19,6 +18,7 @@ from reservesvc.api.openapi.names import operation_id
 from reservesvc.api.openapi.operations import OPERATIONS
 from reservesvc.api.problems import PROBLEMS
 from reservesvc.api.routes import ROUTES
+from reservesvc.domain import zones
 from reservesvc.domain.wish import Limits
 from reservesvc.ports import Stores
 from tests.api.client import Http, application
@@ -234,7 +234,7 @@ def test_names_are_of_one_style() -> None:
 def test_every_time_zone_fits_the_pattern() -> None:
     """A client that checks the pattern sends any of them."""
     pattern = DOCUMENT["components"]["schemas"]["TimeZone"]["pattern"]
-    assert [name for name in timezones.names() if not re.search(pattern, name)] == []
+    assert [name for name in zones.names() if not re.search(pattern, name)] == []
 
 
 def test_limits_are_the_configured_ones() -> None:
