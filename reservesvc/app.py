@@ -317,7 +317,7 @@ def _announce(config: Config, embedded: EmbeddedRedis | None, url: str) -> None:
         is_open=not config.api_keys,
     )
     if logs.is_for_people(config.log_format, sys.stderr):
-        sys.stderr.write(startup.for_people(started))
+        logs.say(startup.for_people(started))
     else:
         _log.info(
             "started", url=url, redis=started.redis, store=started.store, is_open=started.is_open

@@ -7,6 +7,7 @@ sentence on stderr, never a traceback.
 
 import argparse
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -110,6 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; those of this process if None.
 
     """
+    logs.own_standard_files()
     parser, of_commands = _parsers()
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
@@ -121,7 +123,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return command.run(arguments)
     except ReservesvcError as error:
-        print(f"reservesvc: {error}", file=sys.stderr)  # noqa: T201  (a command speaks so)
+        with contextlib.suppress(OSError):  # a full disk changes no exit status
+            print(f"reservesvc: {error}", file=sys.stderr)  # noqa: T201  (a command speaks so)
         return _MISUSED if isinstance(error, ConfigError) else command.failed
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -140,10 +143,10 @@ def explain(error: OSError, host: str, port: int) -> str | None:
 def _serve(arguments: argparse.Namespace) -> int:
     hold_hangups()  # before the keys are read: a signal that comes later reads them again
     config = load(vars(arguments), os.environ)
-    logs.configure(config.log_format, config.log_level)
     # Late, for help and refusals are to come at once.
     from reservesvc.app import serve  # noqa: PLC0415
 
+    logs.configure(config.log_format, config.log_level)
     try:
         _run(serve(config, partial(_read_keys, arguments), arguments.counts))
     except OSError as error:
@@ -151,6 +154,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         if sentence is None:
             raise
         raise _CannotServeError(sentence) from error
+    finally:
+        logs.close()
     return 0
 
 

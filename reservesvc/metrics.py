@@ -21,7 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0 as CONTENT_TYP
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from reservesvc import __version__
+from reservesvc import __version__, logs
 from reservesvc.counts import GAUGE, Cells, Counts, Key, OwnCounts
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
@@ -153,6 +153,15 @@ class Metrics(Collector):
         in_flight = counted[GAUGE]["requests_in_flight",][0]
         yield GaugeMetricFamily(
             "reservesvc_requests_in_flight", "Requests being answered.", in_flight
+        )
+        losses = logs.losses()
+        yield CounterMetricFamily(
+            "reservesvc_log_lines_dropped", "Log lines that nobody took in time.", losses.dropped
+        )
+        yield CounterMetricFamily(
+            "reservesvc_log_failures",
+            "Log lines that could not be rendered, and writes that failed.",
+            losses.failures,
         )
         yield InfoMetricFamily("reservesvc_build", "What is running.", {"version": __version__})
         yield from _process_families(self._counts.processes())

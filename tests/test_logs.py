@@ -5,12 +5,15 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
+import msgspec
 import pytest
 import structlog
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reservesvc import logs
 from reservesvc.config import load
@@ -37,7 +40,7 @@ class Terminal(io.TextIOWrapper):
     @property
     def lines(self) -> list[dict[str, Any]]:
         """Everything written so far, each line being a JSON object."""
-        return [json.loads(line) for line in self.text.splitlines()]
+        return [json.loads(line) for line in self.text.split("\n")[:-1]]
 
 
 @pytest.fixture
@@ -109,14 +112,99 @@ def test_the_standard_librarys_records_take_the_same_way(stream: Terminal) -> No
     assert (second["event"], second["level"]) == ("between the levels", "warning")
 
 
-def test_a_record_that_cannot_be_written_breaks_no_caller(
-    stream: Terminal, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A library's broken record is reported by logging itself; the library goes on."""
+class Unspeakable:
+    """What cannot be shown."""
+
+    def __repr__(self) -> str:
+        """Fail."""
+        message = "this object has no text"
+        raise ValueError(message)
+
+
+def endless() -> list[object]:
+    """Return a list that contains itself."""
+    found: list[object] = []
+    found.append(found)
+    return found
+
+
+VALUES: dict[str, Callable[[], object]] = {
+    "a repr that raises": Unspeakable,
+    "a repr that raises, inside": lambda: {"a": [Unspeakable()]},
+    "no UTF-8": lambda: "\udcff",
+    "a mapping with odd names": lambda: {Unspeakable: 1, (1, 2): 3},
+    "a list in itself": endless,
+    "bytes": lambda: b"\xff",
+    "a large integer": lambda: 1 << 99,
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_any_value_can_be_logged(stream: Terminal, log_format: str, name: str) -> None:
+    """No value keeps its event from being one line, and the call never raises."""
+    logs.configure(log_format, "info", stream)
+    structlog.get_logger().info("reserved", resource_id="room-1", value=VALUES[name]())
+    (line,) = stream.text.splitlines()
+    assert "reserved" in line
+    assert "room-1" in line
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.recursive(st.text() | st.integers() | st.binary() | st.floats(), st.lists))
+def test_any_nested_value_can_be_logged(value: object) -> None:
+    """As above, for values that hypothesis draws."""
+    found = Terminal()
+    logs.configure("json", "info", found)
+    structlog.get_logger().info(value, value=value)
+    assert len(found.lines) == 1
+
+
+def test_a_record_that_cannot_be_rendered_breaks_no_caller(stream: Terminal) -> None:
+    """A library's record whose arguments do not fit is written without them, and counted."""
     logs.configure("json", "info", stream)
+    before = logs.losses().failures
     logging.getLogger("redis").error("%d", "no number")
-    assert stream.text == ""
-    assert "Logging error" in capsys.readouterr().err
+    assert [(line["event"], line["logger"]) for line in stream.lines] == [("'%d'", "redis")]
+    assert logs.losses().failures == before + 1
+
+
+def broken(*_: object) -> NoReturn:
+    """Be a processor, or a stream, that fails."""
+    message = "the log is broken"
+    raise OSError(message)
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_processor_that_raises_breaks_no_caller(stream: Terminal, log_format: str) -> None:
+    """The call returns, the failure is counted, and a line says that something is missing."""
+    logs.configure(log_format, "info", stream)
+    structlog.configure(processors=[broken])
+    before = logs.losses().failures
+    structlog.get_logger().error("lost")
+    structlog.get_logger().exception("lost")
+    structlog.get_logger().info("%d", "no number")
+    logging.getLogger("redis").error("lost")
+    assert logs.losses().failures == before + 4
+    assert stream.text.count("log_call_failed") == 4
+
+
+class Odd(msgspec.Struct, tag_field="event", tag="odd"):
+    """A line that may hold anything."""
+
+    value: object
+
+
+async def test_a_request_line_that_cannot_be_encoded_is_written_as_text(stream: Terminal) -> None:
+    """Nor do those that were written in the same turn get lost."""
+    logs.configure("json", "info", stream)
+    lines = logs.JsonLines()
+    values = [*range(logs.TOGETHER_MAX), "\udcff", Unspeakable(), 3]
+    for value in values:
+        lines.write(Odd(value))
+    await asyncio.sleep(0)
+    assert [line["event"] for line in stream.lines] == ["odd"] * len(values)
+    assert [line["value"] for line in stream.lines if type(line["value"]) is int] == [*range(8), 3]
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
