@@ -9,7 +9,7 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -41,6 +41,7 @@ from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.redis_errors import EMBEDDED_DOWN, UNREACHABLE
 from reservesvc.reservations.replicated_link import Replication
 from reservesvc.reservations.store import RedisReservations, Times
+from reservesvc.supervised import Supervisor
 from reservesvc.tidying import Tidying
 from reservesvc.timers import Timers
 
@@ -66,15 +67,21 @@ async def serve(config: Config, read_keys: ReadKeys, counts: Counts | None = Non
     """
     async with contextlib.AsyncExitStack() as stack:
         stopped, hung_up = _stop_signals(), hangups()
+        files = memory_files(config.workers + 1) if config.workers > 1 else []
+        metrics = Metrics(SharedCounts(files, 0) if files else counts)
+        logs.count_losses_in(metrics.losses)
+        supervisor = Supervisor(metrics.restarted)
         embedded = None
         if config.redis_url is None:
-            embedded = await stack.enter_async_context(_embedded_redis(config))
+            embedded = await stack.enter_async_context(_embedded_redis(config, supervisor))
         if config.workers > 1:
-            url = await stack.enter_async_context(_workers(config, embedded, hung_up))
+            workers_of = _workers(config, embedded, files, hung_up, supervisor)
+            url = await stack.enter_async_context(workers_of)
         else:
             keys = Keys(config.api_keys)
-            await stack.enter_async_context(_running(reload_keys(hung_up, read_keys, keys.replace)))
-            opened = application_of(config, keys, embedded, counts)
+            reloading = partial(reload_keys, hung_up, read_keys, keys.replace)
+            await stack.enter_async_context(supervisor.running("keys", reloading))
+            opened = application_of(config, keys, embedded, metrics, supervisor)
             application = await stack.enter_async_context(opened)
             url = await stack.enter_async_context(_listening(config, application))
         if config.socket_fd is None:  # else whoever gave us the socket says what there is to say
@@ -89,8 +96,9 @@ async def serve(config: Config, read_keys: ReadKeys, counts: Counts | None = Non
 async def application_of(
     config: Config,
     keys: Keys,
-    embedded: EmbeddedRedis | None = None,
-    counts: Counts | None = None,
+    embedded: EmbeddedRedis | None,
+    metrics: Metrics,
+    supervisor: Supervisor,
 ) -> AsyncIterator[Application]:
     """Open the stores and yield the application over them.
 
@@ -98,23 +106,27 @@ async def application_of(
         config: what to open, and the limits.
         keys: who may call.
         embedded: the Redis to use where the configuration names none.
-        counts: where to count; in this process alone if None.
+        metrics: where to count.
+        supervisor: keeps going what goes on beside the requests.
 
     """
-    metrics, ids = Metrics(counts), RandomIds()
+    ids = RandomIds()
     own_url = embedded.url if embedded else ""
     observe = metrics.dependency("redis")
-    redis, reservations = open_redis(config, own_url, ids, observe)
+    redis, reservations = open_redis(config, own_url, ids, observe, supervisor)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(redis.close)
         bookings = await open_bookings(config, metrics.dependency("store"))
         stack.push_async_callback(bookings.close)
         settings = CachedSettings(bookings)
-        await stack.enter_async_context(_running(settings.run()))
         stores = Stores(reservations, bookings, settings, ids)
-        await stack.enter_async_context(_running(Tidying(stores, metrics.reservation).run()))
-        timers = Timers(stores, _limits(config), metrics.reservation)
-        await stack.enter_async_context(_running(timers.run()))
+        background = {
+            "settings": settings.run,
+            "tidying": Tidying(stores, metrics.reservation).run,
+            "timers": Timers(stores, _limits(config), metrics.reservation).run,
+        }
+        for name, work in background.items():
+            await stack.enter_async_context(supervisor.running(name, work))
         yield build(
             stores=stores,
             limits=_limits(config),
@@ -125,6 +137,7 @@ async def application_of(
                     health.check, redis, KeyNames(config.key_prefix), config.redis_wait
                 ),
                 "store": bookings.ping,
+                "background": supervisor.check,
             },
             metrics=metrics,
             deadline_ms=config.deadline_ms,
@@ -134,7 +147,11 @@ async def application_of(
 
 
 def open_redis(
-    config: Config, own_url: str, ids: RandomIds, observe: Callable[[float], None]
+    config: Config,
+    own_url: str,
+    ids: RandomIds,
+    observe: Callable[[float], None],
+    supervisor: Supervisor,
 ) -> tuple[Pipeline | ClusterPipelines, RedisReservations]:
     """Return the connection to Redis, made at its first use, and the reservations there.
 
@@ -143,17 +160,19 @@ def open_redis(
         own_url: where ours is, which is taken if the configuration names none.
         ids: where nonces and tickets come from.
         observe: told the seconds of every call.
+        supervisor: keeps going what goes on beside the calls.
 
     """
     url = config.redis_url.reveal() if config.redis_url else own_url
     terms = (url, config.deadline_ms / 1000, observe, _replication(config))
     redis: Pipeline | ClusterPipelines
     if redis_url.parse(url).kind == "cluster":
-        redis = ClusterPipelines(*terms)
+        redis = ClusterPipelines(*terms, supervisor=supervisor)
     else:
         # A worker is given our own address as a setting.
         is_own = url == EmbeddedRedis(config.data_dir).url
-        redis = Pipeline(*terms, unreachable=EMBEDDED_DOWN if is_own else UNREACHABLE)
+        unreachable = EMBEDDED_DOWN if is_own else UNREACHABLE
+        redis = Pipeline(*terms, unreachable=unreachable, supervisor=supervisor)
     return redis, RedisReservations(redis, KeyNames(config.key_prefix), ids, _times(config))
 
 
@@ -223,23 +242,12 @@ def _stop_signals() -> asyncio.Event:
 
 
 @contextlib.asynccontextmanager
-async def _running(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    """Run `work` beside the body and cancel it after."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-@contextlib.asynccontextmanager
-async def _embedded_redis(config: Config) -> AsyncIterator[EmbeddedRedis]:
+async def _embedded_redis(config: Config, supervisor: Supervisor) -> AsyncIterator[EmbeddedRedis]:
     """Run a Redis of our own in the data directory."""
     embedded = EmbeddedRedis(config.data_dir)
     await embedded.start()
     try:
-        async with _running(embedded.watch()):
+        async with supervisor.running("embedded redis", embedded.watch):
             yield embedded
     finally:
         await embedded.stop()
@@ -269,16 +277,18 @@ def _sockets(config: Config) -> contextlib.AbstractContextManager[list[socket.so
 
 @contextlib.asynccontextmanager
 async def _workers(
-    config: Config, embedded: EmbeddedRedis | None, hung_up: asyncio.Event
+    config: Config,
+    embedded: EmbeddedRedis | None,
+    files: list[int],
+    hung_up: asyncio.Event,
+    supervisor: Supervisor,
 ) -> AsyncIterator[str]:
     """Let workers answer on our sockets, yield the URL, and end them."""
     with listening.opened(config.host, config.port) as sockets:
         words = workers.command(sys.argv[1:], sockets, embedded.url if embedded else None)
-        files = memory_files(config.workers + 1)
-        SharedCounts(files, 0)
         async with (
-            workers.running(words, sockets, files, config.shutdown_s) as tell,
-            _running(_pass_on(hung_up, tell)),
+            workers.running(words, sockets, files, config.shutdown_s, supervisor) as tell,
+            supervisor.running("hangups", partial(_pass_on, hung_up, tell)),
         ):
             yield _url(sockets[0].getsockname())
 

@@ -22,6 +22,7 @@ from reservesvc.reservations.cluster import ClusterPipelines
 from reservesvc.reservations.health import Servers
 from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.pipeline import Pipeline
+from reservesvc.supervised import Supervisor
 
 MARGIN_S = 1.0
 """beyond the deadline of a request, until it is over for certain"""
@@ -51,7 +52,7 @@ async def _opened(config: Config) -> AsyncIterator[tuple[Pipeline | ClusterPipel
     ids = RandomIds()
     own_url = EmbeddedRedis(config.data_dir).url
     async with contextlib.AsyncExitStack() as stack:
-        redis, reservations = open_redis(config, own_url, ids, lambda _: None)
+        redis, reservations = open_redis(config, own_url, ids, lambda _: None, Supervisor())
         stack.push_async_callback(redis.close)
         # First, for it is the one more often out of reach.
         await _reached(redis, config)

@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import os
 import shlex
+from asyncio.subprocess import Process
 from pathlib import Path
 from urllib.parse import quote
 
-import structlog
-
+from reservesvc.children import Child
 from reservesvc.embedded_files import lock_directory, make_private, note_holders, socket_path
 from reservesvc.embedded_server import environment, find_server, leashed, options
 from reservesvc.errors import ConfigError, UnavailableError
@@ -22,11 +22,6 @@ _ANSWER_S = 10.0
 """How long the server may be silent after its start; reading a long file it says so."""
 _STOP_S = 10.0
 _POLL_S = 0.02
-_WAIT_MIN_S = 0.05
-_WAIT_MAX_S = 5.0
-_STEADY_S = 30.0
-
-_log = structlog.get_logger()
 
 
 class EmbeddedRedis:
@@ -44,7 +39,7 @@ class EmbeddedRedis:
         self._socket_path = socket_path(self._directory)
         self._lock_s = lock_s
         self._lock: int | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._child = Child("embedded redis", self._launch, _STOP_S, self._until_ready)
 
     @property
     def url(self) -> str:
@@ -59,7 +54,7 @@ class EmbeddedRedis:
     @property
     def pid(self) -> int | None:
         """The server's process id; None while there is none."""
-        return self._process.pid if self._process and self._process.returncode is None else None
+        return self._child.pid
 
     async def start(self) -> None:
         """Start the server and return once it answers; to be called from the main thread.
@@ -69,53 +64,45 @@ class EmbeddedRedis:
             UnavailableError: the server did not come up; the message names its log.
 
         """
-        server = find_server()
+        find_server()  # nothing is made where there is none
         try:
             make_private(self._data_dir)
             make_private(self._directory)
             make_private(self._socket_path.parent)
-            lock = self._lock = await lock_directory(self._data_dir, self._lock_s)
+            self._lock = await lock_directory(self._data_dir, self._lock_s)
         except OSError as error:
             message = f"The data directory {self._data_dir} cannot be used: {error}."
             raise ConfigError(message) from error
         try:
-            await self._launch(server, lock)
+            await self._child.start()
         except BaseException:
             await self.stop()
             raise
 
     async def watch(self) -> None:
         """Start the server again whenever it ends; runs until cancelled or stopped."""
-        loop = asyncio.get_running_loop()
-        wait_s = 0.0
-        while (process := self._process) is not None:
-            began_s = loop.time()
-            code = await process.wait()
-            if self._lock is None:
-                return
-            wait_s = next_wait_s(wait_s, loop.time() - began_s)
-            _log.error("embedded redis ended", code=code, restart_in_s=wait_s)
-            await asyncio.sleep(wait_s)
-            if self._lock is not None:
-                await self._relaunch(self._lock)
+        await self._child.keep()
 
     async def stop(self) -> None:
         """Stop the server, which writes what it has to its files; harmless when repeated."""
-        process, self._process = self._process, None
-        lock, self._lock = self._lock, None
         try:
-            if process is not None:
-                await _end(process)
+            await self._child.end()
         finally:
+            lock, self._lock = self._lock, None
             if lock is not None:
                 os.close(lock)
 
-    async def _launch(self, server: str, lock: int) -> None:
-        """Start the server, which shares our lock, and wait for its first answer."""
+    async def _launch(self) -> Process:
+        """Start the server, which shares our lock."""
+        lock = self._lock
+        if lock is None:
+            message = "the embedded server was stopped"
+            raise UnavailableError("redis", message)
+        command = [find_server(), *options(self._socket_path, self._directory)]
         self._socket_path.unlink(missing_ok=True)
         with (self._directory / "redis.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *leashed([server, *options(self._socket_path, self._directory)]),
+            process = await asyncio.create_subprocess_exec(
+                *leashed(command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -124,25 +111,16 @@ class EmbeddedRedis:
                 # Ctrl-C reaches the whole terminal group; the server must outlast our requests.
                 start_new_session=True,
             )
-        note_holders(lock, os.getpid(), self._process.pid)
-        await self._until_ready(self._process)
+        with contextlib.suppress(OSError):  # on a full disk the note has to do without
+            note_holders(lock, os.getpid(), process.pid)
+        return process
 
-    async def _relaunch(self, lock: int) -> None:
-        """Start the server again; a failure is logged and left to the next turn of `watch`."""
-        try:
-            await self._launch(find_server(), lock)
-        except (ConfigError, UnavailableError, OSError) as error:
-            _log.error("embedded redis not restarted", reason=str(error))
-        else:
-            _log.warning("embedded redis restarted", pid=self.pid)
-
-    async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
+    async def _until_ready(self, process: Process) -> None:
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + _ANSWER_S
         while (answer := await self._ping()) != b"+PONG\r\n":
             silent = not answer and loop.time() > deadline_s
             if silent or process.returncode is not None:
-                await _end(process)
                 detail = f"the embedded server did not start; see {self._directory / 'redis.log'}"
                 raise UnavailableError("redis", detail)
             await asyncio.sleep(_POLL_S)
@@ -161,22 +139,3 @@ class EmbeddedRedis:
             return b""
         finally:
             writer.close()
-
-
-def next_wait_s(wait_s: float, lived_s: float) -> float:
-    """Return how long to wait before a restart: longer each time, until one lasted."""
-    if lived_s >= _STEADY_S:
-        return _WAIT_MIN_S
-    return min(max(_WAIT_MIN_S, wait_s * 2), _WAIT_MAX_S)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ask the process to end, and make it end where it does not."""
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        async with asyncio.timeout(_STOP_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 
+from reservesvc.counts import Cells
+
 BUFFER_BYTES = 4 << 20
 """lines that may wait for the reader; about ten thousand requests"""
 PAUSE_S = 0.02
@@ -34,15 +36,15 @@ class LogWriter:
     Args:
         descriptor: an open file; it stays open.
         note: renders what is said of a gap.
+        losses: two numbers to count in: lines that were never written, and attempts that raised.
         buffer_bytes: how many bytes may wait; as many again may be in the thread's hands.
 
     """
 
-    def __init__(self, descriptor: int, note: Note, buffer_bytes: int = BUFFER_BYTES) -> None:
-        self.dropped = 0
-        """lines that were never written"""
-        self.failures = 0
-        """attempts to write that raised"""
+    def __init__(
+        self, descriptor: int, note: Note, losses: Cells, buffer_bytes: int = BUFFER_BYTES
+    ) -> None:
+        self.losses = losses
         self._descriptor = descriptor
         self._note = note
         self._buffer_bytes = buffer_bytes
@@ -64,7 +66,7 @@ class LogWriter:
             waiting_bytes = self._waiting_bytes + len(text)
             if self._gap or waiting_bytes > self._buffer_bytes:
                 self._gap += lines
-                self.dropped += lines
+                self.losses[0] += lines
                 return
             self._texts.append(text)
             self._waiting_bytes = waiting_bytes
@@ -89,7 +91,7 @@ class LogWriter:
             try:
                 self._drain()
             except Exception:  # noqa: BLE001  out of memory, say; the next lines may fare better
-                self.failures += 1
+                self.losses[1] += 1
 
     def _drain(self) -> None:
         while texts := self._take():
@@ -115,7 +117,7 @@ class LogWriter:
             except BlockingIOError:  # another process has set its non-blocking mode
                 _until_writable(self._descriptor)
             except OSError:
-                self.failures += 1
+                self.losses[1] += 1
                 if self._ends.wait(RETRY_S):
                     return
 

@@ -22,6 +22,7 @@ import msgspec
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 
+from reservesvc.counts import Cells
 from reservesvc.domain import times
 from reservesvc.log_writer import LogWriter
 
@@ -74,7 +75,8 @@ class _Output:
         self.put: Put = _discard
         self.render: Callable[[Event], bytes] = _as_json
         self.writer: LogWriter | None = None
-        self.unrendered = 0
+        self.losses: Cells = [0.0, 0.0]
+        """as `Losses` has them"""
 
 
 def configure(log_format: str, level: str, stream: TextIO | None = None) -> None:
@@ -87,12 +89,13 @@ def configure(log_format: str, level: str, stream: TextIO | None = None) -> None
 
     """
     close()
+    _output.losses = [0.0, 0.0]
     out = sys.stderr if stream is None else stream
     console = is_for_people(log_format, out)
     number = getattr(logging, level.upper())
     _output.render = _as_text(out) if console else _as_json
     if stream is None:
-        _output.writer = LogWriter(out.fileno(), _gap)
+        _output.writer = LogWriter(out.fileno(), _gap, _output.losses)
         _output.put = _output.writer.put
         # Python's own would print to stderr, from the event loop, and wait for its reader.
         sys.unraisablehook = _log_unraisable
@@ -120,9 +123,17 @@ def close(within_s: float = CLOSE_S) -> None:
 
 def losses() -> Losses:
     """Return what was lost since the start."""
-    writer = _output.writer
-    dropped, failures = (writer.dropped, writer.failures) if writer else (0, 0)
-    return Losses(dropped, failures + _output.unrendered)
+    dropped, failures = _output.losses
+    return Losses(round(dropped), round(failures))
+
+
+def count_losses_in(cells: Cells) -> None:
+    """Count losses in these two numbers from now on, and add those so far."""
+    before, _output.losses = _output.losses, cells
+    if _output.writer is not None:
+        _output.writer.losses = cells
+    for place, lost in enumerate(before):
+        cells[place] += lost
 
 
 def say(text: str) -> None:
@@ -236,7 +247,7 @@ def _text_of(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001  a library's broken record breaks no caller
-        _output.unrendered += 1
+        _output.losses[1] += 1
         return _safe_repr(record.msg)
 
 
@@ -252,7 +263,7 @@ def _guarded(method: Callable[..., object]) -> Callable[..., object]:
         try:
             return method(*arguments, **fields)
         except Exception as error:  # noqa: BLE001  see the module
-            _output.unrendered += 1
+            _output.losses[1] += 1
             _put_event("log_call_failed", "error", error=type(error).__name__)
             return None
 
@@ -273,7 +284,7 @@ def _as_json(event: Event) -> bytes:
 
 
 def _as_plain_json(event: Mapping[str, Any]) -> bytes:
-    _output.unrendered += 1
+    _output.losses[1] += 1
     return _ENCODER.encode(_plain(event))
 
 
@@ -287,7 +298,7 @@ def _as_text(out: TextIO) -> Callable[[Event], bytes]:
         try:
             text = render(None, "", {**event})
         except Exception:  # noqa: BLE001  see the module
-            _output.unrendered += 1
+            _output.losses[1] += 1
             text = render(None, "", _plain(event))
         return text.encode(errors="backslashreplace")
 

@@ -21,7 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0 as CONTENT_TYP
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from reservesvc import __version__, logs
+from reservesvc import __version__
 from reservesvc.counts import GAUGE, Cells, Counts, Key, OwnCounts
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
@@ -93,6 +93,8 @@ class Metrics(Collector):
         """one number: requests that this process is answering"""
         self._requests = _Histograms(self._counts, "request")
         self._dependencies = _Histograms(self._counts, "dependency")
+        self.losses = self._counts.cells(("loss", "lines"), 2)
+        """two numbers: see `logs.Losses`"""
         self._plain = {name: self._counts.cells(("plain", name), 1) for name in PLAIN}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -128,6 +130,10 @@ class Metrics(Collector):
         """Count how a verb of the flow ended."""
         self._counts.cells(("reservation", verb, outcome), 1)[0] += 1
 
+    def restarted(self, name: str, times: int = 1) -> None:
+        """Count how often background work failed and began again."""
+        self._counts.cells(("restart", name), 1)[0] += times
+
     def accept_failed(self) -> None:
         """Count a connection that could not be taken, or several that wait together."""
         self._plain["accept_failures"][0] += 1
@@ -154,14 +160,17 @@ class Metrics(Collector):
         yield GaugeMetricFamily(
             "reservesvc_requests_in_flight", "Requests being answered.", in_flight
         )
-        losses = logs.losses()
+        yield _restart_family(counted["restart"])
+        dropped, failures = counted["loss"]["lines",]
         yield CounterMetricFamily(
-            "reservesvc_log_lines_dropped", "Log lines that nobody took in time.", losses.dropped
+            "reservesvc_log_lines_dropped",
+            "Log lines that the reader of the log did not take in time.",
+            dropped,
         )
         yield CounterMetricFamily(
             "reservesvc_log_failures",
             "Log lines that could not be rendered, and writes that failed.",
-            losses.failures,
+            failures,
         )
         yield InfoMetricFamily("reservesvc_build", "What is running.", {"version": __version__})
         yield from _process_families(self._counts.processes())
@@ -226,6 +235,17 @@ def _dependency_family(dependencies: dict[Key, list[float]]) -> Metric:
     )
     for (dependency,), cells in dependencies.items():
         Histogram(cells).add_to(family, [str(dependency)])
+    return family
+
+
+def _restart_family(restarts: dict[Key, list[float]]) -> Metric:
+    family = CounterMetricFamily(
+        "reservesvc_background_restarts",
+        "Background work that failed and began again.",
+        labels=["task"],
+    )
+    for (name,), cells in restarts.items():
+        family.add_metric([str(name)], cells[0])
     return family
 
 

@@ -9,13 +9,16 @@ import contextlib
 import signal
 import socket
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 
 import structlog
 
+from reservesvc.children import Child
 from reservesvc.counts import SharedCounts
-from reservesvc.embedded import next_wait_s
 from reservesvc.embedded_server import leashed
+from reservesvc.supervised import Supervisor
 
 _KILL_S = 5.0
 """how much longer than its own shutdown a worker may take to end"""
@@ -50,6 +53,7 @@ async def running(
     listening: Sequence[socket.socket],
     counts: Sequence[int],
     shutdown_s: float,
+    supervisor: Supervisor,
 ) -> AsyncIterator[Tell]:
     """Keep workers running; at the end let them finish what is in flight.
 
@@ -61,79 +65,35 @@ async def running(
         counts: the memory files they count in (`counts.memory_files`): this process has the
             first, and each worker one of the others.
         shutdown_s: how long one may take to end.
+        supervisor: keeps going what replaces them.
 
     """
     descriptors = (*(each.fileno() for each in listening), *counts)
-    workers = [
-        _Worker([*words, f"--counts={SharedCounts.argument(counts, number)}"], descriptors)
-        for number in range(1, len(counts))
-    ]
-    async with contextlib.AsyncExitStack() as stack:
-        for worker in workers:
-            await worker.start()
-            stack.push_async_callback(worker.end, shutdown_s + _KILL_S)
-        keeping = [asyncio.create_task(worker.keep()) for worker in workers]
+    workers: list[Child] = []
 
-        def tell(number: signal.Signals) -> None:
-            for worker in workers:
-                worker.tell(number)
-
-        yield tell
-        await asyncio.gather(*(worker.end(shutdown_s + _KILL_S) for worker in workers))
-        await asyncio.gather(*keeping)
-
-
-class _Worker:
-    """One place among the workers, and the process that fills it."""
-
-    def __init__(self, words: Sequence[str], descriptors: Sequence[int]) -> None:
-        self._words = leashed(list(words))
-        self._descriptors = descriptors
-        self._process: asyncio.subprocess.Process | None = None
-        self._ends = asyncio.Event()
-
-    async def start(self) -> None:
-        """Start a process.
-
-        Raises:
-            OSError: the machine does not let us.
-
-        """
-        self._process = await asyncio.create_subprocess_exec(
-            *self._words, pass_fds=self._descriptors, start_new_session=True
+    async def launch(number: int) -> Process:
+        own = f"--counts={SharedCounts.argument(counts, number)}"
+        return await asyncio.create_subprocess_exec(
+            *leashed([*words, own]), pass_fds=descriptors, start_new_session=True
         )
 
-    async def keep(self) -> None:
-        """Start another process whenever one dies, until told to end."""
-        loop, wait_s = asyncio.get_running_loop(), 0.0
-        while self._process is not None:
-            began_s = loop.time()
-            code = await self._process.wait()
-            if self._ends.is_set():
-                return
-            wait_s = next_wait_s(wait_s, loop.time() - began_s)
-            _log.error("worker ended", code=code, restart_in_s=wait_s)
-            await asyncio.sleep(wait_s)
-            if not self._ends.is_set():
-                await self.start()
+    def tell_if_none_is_left() -> None:
+        if not any(worker.pid for worker in workers):
+            _log.error("no worker left", connections="wait until one is started")
 
-    def tell(self, number: signal.Signals) -> None:
-        """Send the process a signal, if it runs."""
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+    def tell(number: signal.Signals) -> None:
+        for worker in workers:
+            worker.tell(number)
 
-    async def end(self, within_s: float) -> None:
-        """Ask the process to end, and make it end where it does not."""
-        self._ends.set()
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            async with asyncio.timeout(within_s):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+    async def end_all() -> None:
+        await asyncio.gather(*(worker.end() for worker in workers))
+
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(end_all)
+        for number in range(1, len(counts)):
+            start = partial(launch, number)
+            worker = Child("worker", start, shutdown_s + _KILL_S, on_down=tell_if_none_is_left)
+            workers.append(worker)
+            await worker.start()
+            await stack.enter_async_context(supervisor.running("worker", worker.keep))
+        yield tell

@@ -18,10 +18,11 @@ import structlog
 from redis.asyncio import Redis
 
 from reservesvc import embedded_server
-from reservesvc.embedded import EmbeddedRedis, next_wait_s
+from reservesvc.embedded import EmbeddedRedis
 from reservesvc.embedded_files import make_private, socket_path
 from reservesvc.embedded_server import find_server
 from reservesvc.errors import ConfigError, UnavailableError
+from reservesvc.supervised import next_pause_s
 
 _WITHIN_S = 10.0
 
@@ -171,10 +172,10 @@ def test_waits_grow_until_a_server_lasted() -> None:
     """Restarts slow down to one in five seconds; a server that lasted starts the count anew."""
     waits = [0.0]
     for _ in range(9):
-        waits.append(next_wait_s(waits[-1], lived_s=1))
+        waits.append(next_pause_s(waits[-1], lasted_s=1))
     assert waits[1:4] == [0.05, 0.1, 0.2]
     assert waits[-1] == 5.0
-    assert next_wait_s(5.0, lived_s=60) == 0.05
+    assert next_pause_s(5.0, lasted_s=60) == 0.05
 
 
 async def test_stop_ends_the_watch(data_dir: Path) -> None:
@@ -293,7 +294,7 @@ async def test_stop_ends_a_restart_that_waits(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped between a server's end and its restart, the server stays away."""
-    monkeypatch.setattr("reservesvc.embedded._WAIT_MIN_S", 0.2)
+    monkeypatch.setattr("reservesvc.supervised.PAUSE_MIN_S", 0.2)
     async with running(data_dir) as server:
         watcher = asyncio.create_task(server.watch())
         with structlog.testing.capture_logs() as logged:

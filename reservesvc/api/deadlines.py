@@ -49,9 +49,10 @@ class Deadlines:
     def _tick(self) -> None:
         late = self._buckets.popleft()
         self._buckets.append(set())
-        for task in late:
-            self._expired.add(task)
-            task.cancel()
+        # First of all: whatever becomes of the late ones, the others have their deadlines.
         self._is_ticking = any(self._buckets)
         if self._is_ticking and self._loop:
             self._loop.call_later(self._step_s, self._tick)
+        for task in late:
+            self._expired.add(task)
+            task.cancel()

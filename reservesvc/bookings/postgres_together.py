@@ -11,6 +11,7 @@ from enum import Enum, auto
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
+import structlog
 from msgspec import Struct
 
 from reservesvc.bookings.postgres_bookings import booked, without_wait
@@ -24,6 +25,7 @@ from reservesvc.errors import OutcomeUnknownError, UnavailableError
 TOGETHER_MAX = 32
 """The most bookings of one transaction: they keep their resources locked until all are done"""
 
+_log = structlog.get_logger()
 _COLUMNS = (*BOOKING_COLUMNS, "blocks", "fence", "due_after_ms")
 _HINTS = {
     **dict(zip(BOOKING_COLUMNS, get_type_hints(Booking).values(), strict=True)),
@@ -115,6 +117,10 @@ class Together:
         except (UnavailableError, ValueError):
             # Perhaps because of a single one of them.
             _tell(asks, [Sent.ALONE] * len(asks))
+        except Exception:  # noqa: BLE001  it is logged, traceback and all
+            # A bug. The others still get their turn, and these are not kept waiting.
+            _log.exception("booking_together_failed")
+            _tell(asks, [Sent.AGAIN] * len(asks))
         else:
             _tell(asks, [_answer(ask, word) for ask, word in zip(asks, words, strict=True)])
 

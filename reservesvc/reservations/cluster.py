@@ -11,6 +11,7 @@ from functools import partial
 from math import inf
 from typing import Any
 
+import structlog
 from redis.crc import key_slot
 
 from reservesvc.errors import OutcomeUnknownError, UnavailableError
@@ -21,6 +22,7 @@ from reservesvc.reservations.redis_errors import REDIS, MovedError
 from reservesvc.reservations.replicated_link import Replication
 from reservesvc.reservations.scripts import Script
 from reservesvc.reservations.slot_map import SlotMap
+from reservesvc.supervised import Supervisor
 
 LOOK_EVERY_S = 0.1
 """how soon after a look at the map another one is worth it"""
@@ -28,6 +30,8 @@ CONNECTS_PER_DEADLINE = 4
 """a node that is gone is given up in time to find out who took over"""
 NODES_MAX = 1 << 14
 """more than a Cluster has slots; a cursor over all nodes is one of a node, times this"""
+
+_log = structlog.get_logger()
 
 
 class ClusterPipelines:
@@ -38,6 +42,7 @@ class ClusterPipelines:
         deadline_s: as of `Pipeline`.
         observe: told the seconds of every call.
         replication: as of `Pipeline`.
+        supervisor: as of `Pipeline`.
 
     """
 
@@ -47,6 +52,7 @@ class ClusterPipelines:
         deadline_s: float,
         observe: Callable[[float], None] | None = None,
         replication: Replication | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self._url = parse(url)
         self._map = SlotMap(self._url, deadline_s)
@@ -55,6 +61,7 @@ class ClusterPipelines:
             deadline_s=deadline_s,
             observe=observe,
             replication=replication,
+            supervisor=supervisor,
             connect_s=deadline_s / CONNECTS_PER_DEADLINE,
         )
         self._pipelines: dict[Node, Pipeline] = {}
@@ -227,6 +234,8 @@ class ClusterPipelines:
         error = task.exception()
         self._blind = error.detail if isinstance(error, UnavailableError) else ""
         if error:
+            if not self._blind:  # a bug, and perhaps no request waits for this look
+                _log.error("cluster_look_failed", exc_info=error)
             return
         for node in self._pipelines.keys() - set(self._map.primaries()):
             self._pipelines.pop(node).retire()

@@ -12,6 +12,7 @@ reply raises `OutcomeUnknownError`.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -27,6 +28,7 @@ from reservesvc.reservations.redis_errors import UNREACHABLE
 from reservesvc.reservations.replicated_link import ReplicatedLink, Replication
 from reservesvc.reservations.scripts import Script
 from reservesvc.reservations.sentinels import primary_named_by
+from reservesvc.supervised import Supervisor
 
 ANY_TAG = "0"
 """a hash tag: one server has the keys of all"""
@@ -46,6 +48,7 @@ class Pipeline:
         name: of the server, where there are several.
         connect_s: how long connecting may take, where that is less.
         unreachable: the sentence where there is no server.
+        supervisor: keeps the question to the Sentinels going.
 
     """
 
@@ -58,8 +61,10 @@ class Pipeline:
         name: str = "",
         connect_s: float | None = None,
         unreachable: str = UNREACHABLE,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self._unreachable = unreachable
+        self._supervisor = supervisor or Supervisor()
         self._connect_s = connect_s or deadline_s
         self._pool = pool_of(url, self._connect_s)
         self._deadline_s = deadline_s
@@ -198,7 +203,8 @@ class Pipeline:
             self._link = task.result()
             self._link.on_lost = self._lost
             if isinstance(self._pool, SentinelConnectionPool):
-                self._following = asyncio.create_task(self._follow(self._link, self._pool))
+                follow = partial(self._follow, self._link, self._pool)
+                self._following = asyncio.create_task(self._supervisor.keep("sentinels", follow))
             if self._link.is_lost:
                 self._lost()
             if self._is_retired:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from reservesvc.bookings import postgres_together, postgres_transaction
 from reservesvc.bookings.postgres import PostgresBookingStore
@@ -72,6 +73,26 @@ async def test_one_bad_value_fails_nobody_else(store: PostgresBookingStore) -> N
     )
     assert [type(answer) for answer in answers[:2]] == [UnavailableError, UnicodeEncodeError]
     assert answers[2:] == [Booked(booking=one) for one in good]
+
+
+async def test_a_bug_keeps_no_caller_waiting() -> None:
+    """Whatever the transaction raises, those in it are sent alone, and the next have their turn."""
+    errors: list[BaseException] = [TypeError("a bug"), KeyError("another")]
+
+    async def carry(work: object, until_s: float) -> list[str]:
+        del work, until_s
+        await asyncio.sleep(0)
+        raise errors.pop(0)
+
+    together = Together(carry, patience_s=60)
+    with capture_logs() as logged:
+        async with asyncio.timeout(10):
+            answers = await asyncio.gather(
+                *(together.book(one, 1) for one in rooms(TOGETHER_MAX + 1))
+            )
+    assert answers == [Sent.AGAIN] * (TOGETHER_MAX + 1)
+    assert not errors
+    assert [line["event"] for line in logged] == ["booking_together_failed"] * 2
 
 
 async def test_a_locked_resource_holds_nobody_else_up(
