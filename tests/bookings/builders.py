@@ -7,10 +7,11 @@ from msgspec.structs import replace
 
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.project import Project, Resource
+from tests import builders
 
 MINUTE_MS = 60_000
-NOON_MS = 1_900_000_000_000
-"""An instant to count from"""
+NOON_MS = builders.at(12)
+"""of the tests' day, to count from"""
 
 _numbers = count(1)
 
