@@ -39,6 +39,7 @@ _DEFAULTS: dict[str, Any] = {
     "round_to_nearest_hour": True,
 }
 _WINDOW = "4 weeks"
+_ADVICE = "choose longer timeslot_increments, an earlier to or fewer resources"
 
 
 class AvailabilityWish(Struct, kw_only=True):
@@ -198,11 +199,23 @@ def _window(
 
 def _check_amount(wish: AvailabilityWish, search: Search, name: str) -> None:
     """Note a search for more slots than anybody can look at, in the field `name`."""
-    advice = "choose longer timeslot_increments, an earlier to or fewer resources"
     slots = (search.end_ms - search.start_ms) // search.step_ms
     places, places_max = slots * len(search.resources), PLACES_MAX[search.mode]
     if slots > SLOTS_MAX:
-        wish.wrong(name, f"asks for {slots} slots, {SLOTS_MAX} are the most; {advice}")
+        wish.wrong(name, f"asks for {slots} slots, {SLOTS_MAX} are the most; {_ADVICE}")
     elif places > places_max:
         rule = f"asks for {slots} slots of {len(search.resources)} resources"
-        wish.wrong(name, f"{rule}, {places_max} in all are the most in this mode; {advice}")
+        wish.wrong(name, f"{rule}, {places_max} in all are the most in this mode; {_ADVICE}")
+
+
+def too_many(search: Search, places: int) -> dict[str, list[str]] | None:
+    """Return what is wrong with a search whose resources have `places` slots on their grids.
+
+    Where resources open often, these are more than fit between `from` and `to` by the length of
+    a step; a bit more, such as one on every day, is no reason to refuse.
+    """
+    places_max = 2 * PLACES_MAX[search.mode]
+    if places <= places_max:
+        return None
+    rule = f"opens resources too often: for more than {places_max} slots in all; {_ADVICE}"
+    return {"constraints": [f"constraints {rule}"]}

@@ -13,6 +13,7 @@ from the request or its project and from the resource; open is what all of them 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 from functools import reduce
+from itertools import chain
 
 from reservesvc.domain.constraints import (
     DAY_MIN,
@@ -72,23 +73,24 @@ def _kept(
     return difference(reduce(intersection, allowed, open_ms), _times(blocked, on_the_wall))
 
 
-def _times(rules: Iterable[Rule], on_the_wall: Sequence[Stretch]) -> list[Interval]:
+def _times(rules: Sequence[Rule], on_the_wall: Sequence[Stretch]) -> list[Interval]:
     """Return the instants that any of `rules` is about."""
+    periods = [rule for rule in rules if isinstance(rule, Period)]
+    weekly = (_times_of_the_week(rule) for rule in rules if not isinstance(rule, Period))
+    week = merged(chain.from_iterable(weekly))
     found: list[Interval] = []
-    for rule in rules:
-        for stretch in on_the_wall:
-            found += _instants(rule, stretch)
+    for stretch in on_the_wall:
+        found += _clipped([instants(period, stretch.offset_ms) for period in periods], stretch)
+        found += _clipped(_repeated(week, stretch), stretch)
     return merged(found)
 
 
-def _instants(rule: Rule, stretch: Stretch) -> Iterable[Interval]:
-    if isinstance(rule, Period):
-        return _clipped([instants(rule, stretch.offset_ms)], stretch)
+def _repeated(week: list[Interval], stretch: Stretch) -> list[Interval]:
+    """Return the times of a week in every week that `stretch` touches."""
     first_week_ms = stretch.start_ms + stretch.offset_ms - _FIRST_MONDAY_MS
-    week_ms = first_week_ms // _WEEK_MS * _WEEK_MS + _FIRST_MONDAY_MS - stretch.offset_ms
-    weeks = range(week_ms, stretch.end_ms, _WEEK_MS)
-    times = _times_of_the_week(rule)
-    return _clipped([(week + a, week + b) for week in weeks for a, b in times], stretch)
+    monday_ms = first_week_ms // _WEEK_MS * _WEEK_MS + _FIRST_MONDAY_MS - stretch.offset_ms
+    mondays = range(monday_ms, stretch.end_ms, _WEEK_MS)
+    return [(monday + a, monday + b) for monday in mondays for a, b in week]
 
 
 def _clipped(intervals: Iterable[Interval], stretch: Stretch) -> list[Interval]:

@@ -13,7 +13,13 @@ from datetime import UTC
 
 from msgspec import Struct
 
-from reservesvc.domain.availability import AvailabilityWish, Search, asked_resources, complete
+from reservesvc.domain.availability import (
+    AvailabilityWish,
+    Search,
+    asked_resources,
+    complete,
+    too_many,
+)
 from reservesvc.domain.constraints import Constraint
 from reservesvc.domain.entry import Entry
 from reservesvc.domain.free import free_times, starts
@@ -51,6 +57,8 @@ async def availability(
     resources = preferred(search.mode, search.resources, stores.ids.token())
     in_use = await _in_use(stores, [each.id for each in resources], search)
     found = await _offers(search, resources, in_use)
+    if isinstance(found, Invalid):
+        return found
     return Available(search=search, resources=resources, offers=found)
 
 
@@ -88,18 +96,26 @@ async def _in_use(stores: Stores, ids: Sequence[str], search: Search) -> _InUse:
     return _InUse(warm=warm, live=live, booked=booked)
 
 
-async def _offers(search: Search, resources: Sequence[Resource], in_use: _InUse) -> list[Offer]:
+async def _offers(
+    search: Search, resources: Sequence[Resource], in_use: _InUse
+) -> list[Offer] | Invalid:
     found = offers(search.mode)
     known: dict[tuple[str, tuple[Constraint, ...]], Opened] = {}
+    places = 0
     for place, resource in enumerate(resources):
         alike = resource.timezone, resource.availability_constraints
-        if alike not in known:
+        is_new = alike not in known
+        if is_new:
             known[alike] = _opened(search, resource)
         times, grid = known[alike]
+        places += len(grid)
+        errors = too_many(search, places)
+        if errors is not None:
+            return Invalid(errors=errors)
         used = in_use.of(resource.id)
         free = free_times(times, used, resource.capacity, search.buffer_ms, search.quantity)
         found.add(place, starts(free, grid, search.length_ms))
-        if place % TURN == 0:
+        if is_new or place % TURN == 0:
             await asyncio.sleep(0)
     return found.all()
 

@@ -344,6 +344,26 @@ async def test_a_wrong_wish_is_told_all_that_is_wrong(stores: Stores) -> None:
     assert set(outcome.errors) == {"resources.1", "resources.2", "mode", "length", "project_id"}
 
 
+async def test_resources_that_open_too_often_are_refused(stores: Stores) -> None:
+    """Each opening begins a grid, so that short ones have more slots than a step is long."""
+    often = tuple(
+        Constraint(effect="allow", rule=Hours(start_min=minute, end_min=minute + 1))
+        for minute in range(0, 1000, 2)
+    )
+    search: dict[str, Any] = {
+        "length": "1 minute",
+        "timeslot_increments": "1 day",
+        "constraints": often,
+    }
+    few = a_search(0, 10, resources=WIDE[:10], mode="exclusive", **search)
+    assert isinstance(await availability(stores, LIMITS, few), Available)
+    until = {"to": "30 days", "from_": "now"}
+    many = a_search(resources=WIDE[:100], mode="exclusive", **search | until)
+    outcome = await availability(stores, LIMITS, many)
+    assert isinstance(outcome, Invalid)
+    assert set(outcome.errors) == {"constraints"}
+
+
 async def test_others_get_their_turn(stores: Stores) -> None:
     """However many resources there are, the event loop goes round while they are computed."""
     turns = 0
