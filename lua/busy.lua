@@ -34,7 +34,10 @@ local page = redis.call('ZRANGEBYSCORE', KEY_SLOTS, FROM_MS, '(' .. TO_MS,
   'WITHSCORES', 'LIMIT', OFFSET, COUNT)
 for i = 1, #page, 2 do
   local kind, end_ms, quantity, id = parse(page[i])
-  local worth, left_ms = judge(kind, prefix .. id)
+  local worth, left_ms = 'dead', nil -- what is no entry was put there by hand
+  if kind == 'r' or kind == 'u' or kind == 'b' then
+    worth, left_ms = judge(kind, prefix .. id)
+  end
   if worth ~= 'dead' then
     for _, part in ipairs({kind, tonumber(page[i + 1]), end_ms, quantity, id, left_ms or -1}) do
       answer[#answer + 1] = part

@@ -17,8 +17,9 @@ local _ = ARGV[1]
 
 --@include clock
 
-local document = redis.call('GET', KEY_RESERVATION)
-if document then
+-- pcall: a key of another type, made by hand, is no reservation.
+local document = redis.pcall('GET', KEY_RESERVATION)
+if type(document) == 'string' then
   return {'live', read_clock(), document}
 end
 return {'gone', redis.call('GET', KEY_ENDED) or ''}

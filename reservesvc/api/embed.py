@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from reservesvc.api import changes, constraints, replies
+from reservesvc.api import changes, render, replies
 from reservesvc.api.call import Call
 from reservesvc.api.projects import stored
 from reservesvc.api.replies import Reply
@@ -51,11 +51,11 @@ def config(project: Project) -> dict[str, Any]:
     """Return a project as a widget's configuration."""
     chosen = {
         "availability": project.availability,
-        "availability_constraints": constraints.render(project.availability_constraints),
+        "availability_constraints": render.constraints_of(project),
         "resources": project.resources,
     }
     booking = {"graph": DEFAULT_GRAPH} | _without_none(asdict(project.booking))
-    localization = LOCALIZATION | _without_none(project.ui.get("localization", {}))
+    localization = LOCALIZATION | _without_none(_object(project.ui.get("localization")))
     return {
         "id": project.id,
         "name": project.name,
@@ -69,8 +69,13 @@ def config(project: Project) -> dict[str, Any]:
 
 def _customer_fields(asked: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a form; name and email are always among them, first."""
-    known = {name: field | asked.get(name, {}) for name, field in CUSTOMER_FIELDS.items()}
+    known = {name: field | _object(asked.get(name)) for name, field in CUSTOMER_FIELDS.items()}
     return known | {name: field for name, field in asked.items() if name not in known}
+
+
+def _object(value: object) -> dict[str, Any]:
+    """Return the value where it is an object; a row that was written by hand may hold anything."""
+    return value if isinstance(value, dict) else {}
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

@@ -267,10 +267,12 @@ def _not_open(outcome: NotOpen) -> Problem:
 
 def _not_final(outcome: NotFinal) -> Problem:
     state, actions = outcome.booking.state, list(outcome.ending_actions)
+    next_step = f"end it first, with one of: {', '.join(actions)}"
+    if not outcome.booking.is_known:
+        next_step = "a newer version of the service may know how it ends"
     return Problem(
         code="booking_not_final",
-        detail=f"A booking in state {state} is not over; end it first, with one of: "
-        f"{', '.join(actions)}.",
+        detail=f"A booking in state {state} is not over; {next_step}.",
         extras={"state": state, "possible_actions": actions},
     )
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from reservesvc import unreadable
 from reservesvc.api import constraints
 from reservesvc.domain import times
 from reservesvc.domain.booking import Booking
@@ -22,12 +23,23 @@ def reservation(value: Reservation, opening: str = "{", closing: bytes = b"") ->
     return b"".join((live.encode(), value.rest, closing))
 
 
+def time(value: int) -> str | None:
+    """Return an instant that was stored, or None where it is none that can be written."""
+    try:
+        return times.render(value)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return None
+
+
 def booking(value: Booking, resource: Resource) -> dict[str, Any]:
-    """Return a booking; `completed` tells that no action is open any more, as Timekit has it."""
+    """Return a booking; `completed` tells that no action is open any more, as Timekit has it.
+
+    Whatever its row holds can be shown: a time that no calendar has is null.
+    """
     actions = value.open_actions
     event = {
-        "start": times.render(value.start_ms),
-        "end": times.render(value.end_ms),
+        "start": time(value.start_ms),
+        "end": time(value.end_ms),
         "what": value.what,
         "where": value.where,
         "description": value.description,
@@ -36,9 +48,9 @@ def booking(value: Booking, resource: Resource) -> dict[str, Any]:
         "id": value.id,
         "state": value.state,
         "graph": value.graph,
-        "completed": not actions,
-        "created_at": times.render(value.created_ms),
-        "updated_at": times.render(value.updated_ms),
+        "completed": value.is_known and not actions,
+        "created_at": time(value.created_ms),
+        "updated_at": time(value.updated_ms),
         "possible_actions": actions,
         "available_actions": actions,
         "resource_id": value.resource_id,
@@ -48,7 +60,7 @@ def booking(value: Booking, resource: Resource) -> dict[str, Any]:
         "meta": value.meta,
         "participants": value.participants,
         "settings": value.settings,
-        "due_at": times.render(value.due_ms) if value.due_ms else None,
+        "due_at": time(value.due_ms) if value.due_ms else None,
         "related": {"owner_booking_id": value.owner_booking_id},
         "attributes": {**value.inputs, "event_info": event},
         "event": event,
@@ -66,14 +78,14 @@ def project(value: Project) -> dict[str, Any]:
         "reservation_time": value.reservation_time,
         "allow_double_bookings": value.allow_double_bookings,
         "availability": value.availability,
-        "availability_constraints": constraints.render(value.availability_constraints),
+        "availability_constraints": constraints_of(value),
         "booking": asdict(value.booking),
         "resources": value.resources,
         "customer_fields": value.customer_fields,
         "ui": value.ui,
         "meta": value.meta,
-        "created_at": times.render(value.created_ms),
-        "updated_at": times.render(value.updated_ms),
+        "created_at": time(value.created_ms),
+        "updated_at": time(value.updated_ms),
     }
 
 
@@ -85,8 +97,17 @@ def resource(value: Resource) -> dict[str, Any]:
         "timezone": value.timezone,
         "capacity": value.capacity,
         "email": value.email,
-        "availability_constraints": constraints.render(value.availability_constraints),
+        "availability_constraints": constraints_of(value),
         "meta": value.meta,
-        "created_at": times.render(value.created_ms),
-        "updated_at": times.render(value.updated_ms),
+        "created_at": time(value.created_ms),
+        "updated_at": time(value.updated_ms),
     }
+
+
+def constraints_of(value: Project | Resource) -> list[dict[str, Any]]:
+    """Return the constraints; none where one has a time that cannot be written."""
+    try:
+        return constraints.render(value.availability_constraints)
+    except (ArithmeticError, TypeError, ValueError):
+        unreadable.note(type(value).__name__.lower(), str(value.id), constraints.FIELD)
+        return []

@@ -1,11 +1,7 @@
 """The transactions on projects, each a function of a session."""
 
-from collections.abc import Iterable
-from typing import Any
-
-import msgspec
-
 from reservesvc.bookings import postgres_settings as settings
+from reservesvc.bookings.documents import project_of
 from reservesvc.bookings.postgres_rows import NOW_MS, one
 from reservesvc.bookings.postgres_transaction import Session
 from reservesvc.bookings.rows import to_json
@@ -15,7 +11,7 @@ from reservesvc.domain.project import Project
 from reservesvc.ports import Idempotency
 
 _KIND = "project"
-_COLUMNS = "document, created_ms, updated_ms"
+_COLUMNS = "id, slug, document, created_ms, updated_ms"
 _SELECT = f"SELECT {_COLUMNS} FROM projects "  # noqa: S608 - our own column names
 # One look at the clock: both times of a new project are the same.
 _INSERT = f"""
@@ -43,7 +39,7 @@ async def create(
     if row is None:
         return None
     await settings.created(session, idempotency, _KIND, project.id)
-    return _project(row)
+    return project_of(row)
 
 
 async def update(
@@ -60,7 +56,7 @@ async def update(
         return None
     row = await session.fetchrow(_UPDATE, project.id, project.slug, to_json(project))
     await settings.raise_version(session)
-    return _project(row)
+    return project_of(row)
 
 
 async def delete(session: Session, project_id: str) -> bool:
@@ -77,22 +73,16 @@ async def page(session: Session, limit: int, offset: int) -> tuple[list[Project]
     (total,) = await session.fetchrow("SELECT count(*) FROM projects")
     sql = _SELECT + "ORDER BY created_ms, number LIMIT $1 OFFSET $2"
     rows = await session.fetch(sql, *bounded(limit, offset))
-    return [_project(row) for row in rows], total
+    return [project_of(row) for row in rows], total
 
 
 async def by_id(session: Session, project_id: str) -> Project | None:
     """Return the project."""
     row = await one(session, _SELECT + "WHERE id = $1", project_id)
-    return None if row is None else _project(row)
+    return None if row is None else project_of(row)
 
 
 async def by_slug(session: Session, slug: str) -> Project | None:
     """Return the project that has the slug."""
     row = await one(session, _SELECT + "WHERE slug = $1", slug)
-    return None if row is None else _project(row)
-
-
-def _project(row: Iterable[Any]) -> Project:
-    document, created_ms, updated_ms = row
-    project = msgspec.json.decode(document, type=Project)
-    return msgspec.structs.replace(project, created_ms=created_ms, updated_ms=updated_ms)
+    return None if row is None else project_of(row)

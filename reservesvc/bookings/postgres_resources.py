@@ -1,11 +1,9 @@
 """The transactions on registered resources, each a function of a session."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
-
-import msgspec
+from collections.abc import Sequence
 
 from reservesvc.bookings import postgres_settings as settings
+from reservesvc.bookings.documents import resource_of
 from reservesvc.bookings.postgres_rows import NOW_MS, one
 from reservesvc.bookings.postgres_transaction import Session
 from reservesvc.bookings.rows import to_json
@@ -15,7 +13,7 @@ from reservesvc.domain.project import Resource
 from reservesvc.ports import Idempotency
 
 _KIND = "resource"
-_COLUMNS = "document, created_ms, updated_ms"
+_COLUMNS = "id, document, created_ms, updated_ms"
 _SELECT = f"SELECT {_COLUMNS} FROM resources "  # noqa: S608 - our own column names
 # One look at the clock: both times of a new resource are the same.
 _INSERT = f"""
@@ -42,7 +40,7 @@ async def create(
     if row is None:
         return None
     await settings.created(session, idempotency, _KIND, resource.id)
-    return _resource(row)
+    return resource_of(row)
 
 
 async def update(
@@ -57,7 +55,7 @@ async def update(
         return Overtaken()
     row = await session.fetchrow(_UPDATE, *_values(resource))
     await settings.raise_version(session)
-    return _resource(row)
+    return resource_of(row)
 
 
 async def delete(session: Session, resource_id: str) -> bool:
@@ -74,26 +72,20 @@ async def page(session: Session, limit: int, offset: int) -> tuple[list[Resource
     (total,) = await session.fetchrow("SELECT count(*) FROM resources")
     sql = _SELECT + "ORDER BY id LIMIT $1 OFFSET $2"
     rows = await session.fetch(sql, *bounded(limit, offset))
-    return [_resource(row) for row in rows], total
+    return [resource_of(row) for row in rows], total
 
 
 async def by_id(session: Session, resource_id: str) -> Resource | None:
     """Return the resource, if it is registered."""
     row = await one(session, _SELECT + "WHERE id = $1", resource_id)
-    return None if row is None else _resource(row)
+    return None if row is None else resource_of(row)
 
 
 async def of(session: Session, resource_ids: Sequence[str]) -> list[Resource]:
     """Return those of the resources that are registered, in no order."""
     rows = await session.fetch(_SELECT + "WHERE id = ANY($1)", list(resource_ids))
-    return [_resource(row) for row in rows]
+    return [resource_of(row) for row in rows]
 
 
 def _values(resource: Resource) -> tuple[str, int, str]:
     return resource.id, resource.capacity, to_json(resource)
-
-
-def _resource(row: Iterable[Any]) -> Resource:
-    document, created_ms, updated_ms = row
-    resource = msgspec.json.decode(document, type=Resource)
-    return msgspec.structs.replace(resource, created_ms=created_ms, updated_ms=updated_ms)

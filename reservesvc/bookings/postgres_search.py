@@ -13,16 +13,21 @@ _FROM = "FROM bookings WHERE created_ms >= 0 AND "
 _COUNT = f"SELECT count(*) {_FROM}"
 _SELECT = f"SELECT {', '.join(BOOKING_COLUMNS)} {_FROM}"
 
+# A row that was written by hand may hold any JSON, and must not fail the list for others.
 # Text is compared as it is, true and false by their names, a number as it was written; null,
 # lists and objects are equal to nothing. A key is bound, so it needs no quoting.
 _META = """EXISTS (
-    SELECT FROM json_each(meta) AS field
+    SELECT FROM json_each(CASE json_typeof(meta) WHEN 'object' THEN meta END) AS field
     WHERE field.key = ? AND ? = CASE
         WHEN json_typeof(field.value) IN ('string', 'number', 'boolean') THEN field.value #>> '{}'
     END
 )"""
 _CUSTOMER = """EXISTS (
-    SELECT FROM json_array_elements(customers) AS customer WHERE customer ->> '%s' = ?
+    SELECT
+    FROM json_array_elements(
+        CASE json_typeof(customers) WHEN 'array' THEN customers END
+    ) AS customer
+    WHERE customer ->> '%s' = ?
 )"""
 SEARCH = search.SearchTable(
     fields={

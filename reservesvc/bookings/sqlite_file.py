@@ -88,6 +88,11 @@ def reader(
     return _connect(path, busy_s, connection_class, _FOR_READING)
 
 
+def _text(raw: bytes) -> str:
+    """Return the text of a column; what is not UTF-8 in it does not fail the whole list."""
+    return raw.decode(errors="replace")
+
+
 def _connect(
     path: Path,
     busy_s: float,
@@ -98,6 +103,7 @@ def _connect(
     connection = sqlite3.connect(
         path, timeout=busy_s, isolation_level=None, factory=connection_class
     )
+    connection.text_factory = _text
     try:
         for pragma in pragmas:
             connection.execute(pragma)

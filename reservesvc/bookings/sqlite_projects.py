@@ -1,12 +1,9 @@
 """The transactions on projects, each a function of a connection."""
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Any
-
-import msgspec
 
 from reservesvc.bookings import sqlite_settings as settings
+from reservesvc.bookings.documents import project_of
 from reservesvc.bookings.rows import to_json
 from reservesvc.bookings.search import bounded
 from reservesvc.bookings.sqlite_clock import NOW_MS
@@ -15,7 +12,7 @@ from reservesvc.domain.project import Project
 from reservesvc.ports import Idempotency
 
 _KIND = "project"
-_SELECT = "SELECT document, created_ms, updated_ms FROM projects "
+_SELECT = "SELECT id, slug, document, created_ms, updated_ms FROM projects "
 _INSERT = f"""
     INSERT INTO projects (id, slug, document, created_ms, updated_ms)
     VALUES (?, ?, ?, {NOW_MS}, {NOW_MS})
@@ -70,27 +67,21 @@ def page(connection: sqlite3.Connection, limit: int, offset: int) -> tuple[list[
     # Within one millisecond, rowid is the order of insertion.
     sql = _SELECT + "ORDER BY created_ms, rowid LIMIT ? OFFSET ?"
     rows = connection.execute(sql, bounded(limit, offset))
-    return [_project(row) for row in rows], total
+    return [project_of(row) for row in rows], total
 
 
 def by_id(connection: sqlite3.Connection, project_id: str) -> Project | None:
     """Return the project."""
     row = connection.execute(_SELECT + "WHERE id = ?", (project_id,)).fetchone()
-    return row and _project(row)
+    return row and project_of(row)
 
 
 def by_slug(connection: sqlite3.Connection, slug: str) -> Project | None:
     """Return the project that has the slug."""
     row = connection.execute(_SELECT + "WHERE slug = ?", (slug,)).fetchone()
-    return row and _project(row)
+    return row and project_of(row)
 
 
 def _is_slug_taken(connection: sqlite3.Connection, project: Project) -> bool:
     row = connection.execute(_SLUG_TAKEN, (project.slug, project.id)).fetchone()
     return row is not None
-
-
-def _project(row: Sequence[Any]) -> Project:
-    document, created_ms, updated_ms = row
-    project = msgspec.json.decode(document, type=Project)
-    return msgspec.structs.replace(project, created_ms=created_ms, updated_ms=updated_ms)

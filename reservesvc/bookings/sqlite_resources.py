@@ -2,11 +2,9 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
-
-import msgspec
 
 from reservesvc.bookings import sqlite_settings as settings
+from reservesvc.bookings.documents import resource_of
 from reservesvc.bookings.rows import to_json
 from reservesvc.bookings.search import bounded
 from reservesvc.bookings.sqlite_clock import NOW_MS
@@ -15,7 +13,7 @@ from reservesvc.domain.project import Resource
 from reservesvc.ports import Idempotency
 
 _KIND = "resource"
-_SELECT = "SELECT document, created_ms, updated_ms FROM resources "
+_SELECT = "SELECT id, document, created_ms, updated_ms FROM resources "
 _INSERT = f"""
     INSERT INTO resources (id, document, created_ms, updated_ms) VALUES (?, ?, {NOW_MS}, {NOW_MS})
 """  # noqa: S608 - our own expression
@@ -65,23 +63,17 @@ def page(connection: sqlite3.Connection, limit: int, offset: int) -> tuple[list[
     (total,) = connection.execute("SELECT count(*) FROM resources").fetchone()
     sql = _SELECT + "ORDER BY id LIMIT ? OFFSET ?"
     rows = connection.execute(sql, bounded(limit, offset))
-    return [_resource(row) for row in rows], total
+    return [resource_of(row) for row in rows], total
 
 
 def by_id(connection: sqlite3.Connection, resource_id: str) -> Resource | None:
     """Return the resource, if it is registered."""
     row = connection.execute(_SELECT + "WHERE id = ?", (resource_id,)).fetchone()
-    return row and _resource(row)
+    return row and resource_of(row)
 
 
 def of(connection: sqlite3.Connection, resource_ids: Sequence[str]) -> list[Resource]:
     """Return those of the resources that are registered, in no order."""
     # One parameter, for SQLite takes a limited number of them.
     sql = _SELECT + "WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 - our own words
-    return [_resource(row) for row in connection.execute(sql, (to_json(resource_ids),))]
-
-
-def _resource(row: Sequence[Any]) -> Resource:
-    document, created_ms, updated_ms = row
-    resource = msgspec.json.decode(document, type=Resource)
-    return msgspec.structs.replace(resource, created_ms=created_ms, updated_ms=updated_ms)
+    return [resource_of(row) for row in connection.execute(sql, (to_json(resource_ids),))]

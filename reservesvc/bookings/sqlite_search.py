@@ -9,11 +9,12 @@ from reservesvc.domain.booking import Booking, BookingQuery
 _COUNT = "SELECT count(*) FROM bookings WHERE "
 _SELECT = f"SELECT {', '.join(BOOKING_COLUMNS)} FROM bookings WHERE "  # noqa: S608 - our own names
 
+# A row that was written by hand may hold anything, and must not fail the list for others.
 # Text is compared as it is, true and false by their names, a number as SQLite prints it;
 # null, lists and objects are equal to nothing. A key is bound, so it needs no quoting.
 # SQLite 3.40 cuts text inside JSON at a NUL: such a value matches by what is before it.
 _META = """EXISTS (
-    SELECT 1 FROM json_each(bookings.meta) AS field
+    SELECT 1 FROM json_each(CASE WHEN json_valid(bookings.meta) THEN bookings.meta END) AS field
     WHERE field.key = ? AND ? = CASE field.type
         WHEN 'text' THEN field.value
         WHEN 'true' THEN 'true'
@@ -23,8 +24,9 @@ _META = """EXISTS (
     END
 )"""
 _CUSTOMER = """EXISTS (
-    SELECT 1 FROM json_each(bookings.customers) AS customer
-    WHERE json_extract(customer.value, '$.{}') = ?
+    SELECT 1
+    FROM json_each(CASE WHEN json_valid(bookings.customers) THEN bookings.customers END) AS customer
+    WHERE CASE customer.type WHEN 'object' THEN json_extract(customer.value, '$.{}') END = ?
 )"""
 SEARCH = search.SearchTable(
     fields={

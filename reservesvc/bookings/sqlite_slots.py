@@ -38,7 +38,10 @@ _RAISE_LONGEST = """
     ON CONFLICT (resource_id) DO UPDATE SET longest_ms = max(longest_ms, excluded.longest_ms)
 """
 _USED = "SELECT resource_id FROM resource_fences WHERE resource_id > ? ORDER BY 1 LIMIT ?"
-_CAPACITY = "SELECT json_extract(document, '$.capacity') FROM resources WHERE id = ?"
+_CAPACITY = """
+    SELECT CASE WHEN json_valid(document) THEN json_extract(document, '$.capacity') END
+    FROM resources WHERE id = ?
+"""
 _UNREGISTERED_CAPACITY = 1
 
 
@@ -82,7 +85,7 @@ def fence(connection: sqlite3.Connection, resource_id: str) -> tuple[int, int]:
 def capacity(connection: sqlite3.Connection, resource_id: str) -> int:
     """Return how many units of the resource can be in use at once."""
     row = connection.execute(_CAPACITY, (resource_id,)).fetchone()
-    return row[0] if row else _UNREGISTERED_CAPACITY
+    return row[0] if row and isinstance(row[0], int) else _UNREGISTERED_CAPACITY
 
 
 def counted(connection: sqlite3.Connection, booking: Booking, longest_ms: int) -> list[Usage]:

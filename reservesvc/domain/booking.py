@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from reservesvc.domain import settings
 from reservesvc.domain.entry import Entry
-from reservesvc.domain.graphs import GRAPHS, Graph
+from reservesvc.domain.graphs import GRAPHS, UNKNOWN_GRAPH, Graph
 from reservesvc.domain.slot import Usage
 
 NOT_WORKED_OUT = 0
@@ -54,8 +54,13 @@ class Booking(Struct, frozen=True, kw_only=True):
 
     @property
     def life(self) -> Graph:
-        """The graph it follows."""
-        return GRAPHS[self.graph]
+        """The graph it follows; `UNKNOWN_GRAPH` where a newer version wrote the row."""
+        return GRAPHS.get(self.graph, UNKNOWN_GRAPH)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this version knows its graph and state."""
+        return self.state in self.life.states
 
     @property
     def open_actions(self) -> list[str]:
@@ -104,7 +109,7 @@ class Booking(Struct, frozen=True, kw_only=True):
     @property
     def due_state(self) -> str | None:
         """Where its state's timer leads, or None where it has none."""
-        timer = self.life.states[self.state].timer
+        timer = self.life.state(self.state).timer
         return None if timer is None else self.life.next_state(self.state, timer.action)
 
     def is_due(self, now_ms: int) -> bool:
@@ -114,14 +119,14 @@ class Booking(Struct, frozen=True, kw_only=True):
     @property
     def waits_ms(self) -> int | None:
         """How long its timer runs, where that is counted from when it came into its state."""
-        timer = self.life.states[self.state].timer
+        timer = self.life.state(self.state).timer
         if timer is None or timer.since != "entry":
             return None
         return settings.timeout_ms(self.settings) or timer.delay_ms
 
     def due_from(self, entered_ms: int) -> int | None:
         """Return when its timer is due, if it came into its state at `entered_ms`."""
-        timer = self.life.states[self.state].timer
+        timer = self.life.state(self.state).timer
         if self.waits_ms is not None:
             return entered_ms + self.waits_ms
         if timer is None or not settings.completes(self.settings):

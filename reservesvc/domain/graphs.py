@@ -37,6 +37,10 @@ class State(Struct, frozen=True, kw_only=True):
     """what happens, on entry, to bookings that have a seat of it: the first that is open there"""
 
 
+UNKNOWN_STATE = State()
+"""stands for a state of a newer version: it may hold its slot, so it does"""
+
+
 class Graph(Struct, frozen=True, kw_only=True):
     """One kind of life: its states, what it takes to begin it, and what it uses."""
 
@@ -51,13 +55,17 @@ class Graph(Struct, frozen=True, kw_only=True):
         """Whether its bookings have seats that others take."""
         return any(state.takes_customers for state in self.states.values())
 
+    def state(self, name: str) -> State:
+        """Return the state; one that this version does not know has no actions, and holds."""
+        return self.states.get(name, UNKNOWN_STATE)
+
     def open_actions(self, state: str) -> list[str]:
         """Return the actions that can be taken in `state`."""
-        return list(self.states[state].actions)
+        return list(self.state(state).actions)
 
     def next_state(self, state: str, action: str) -> str | None:
         """Return where `action` leads from `state`, or None if it is not open there."""
-        return self.states[state].actions.get(action)
+        return self.state(state).actions.get(action)
 
     def holds(self, state: str, *, reserved: bool) -> bool:
         """Tell whether a booking in `state` keeps its slot, or its seat, from others.
@@ -67,7 +75,7 @@ class Graph(Struct, frozen=True, kw_only=True):
             reserved: whether a reservation of the caller's became the booking.
 
         """
-        holds = self.states[state].holds
+        holds = self.state(state).holds
         return holds == "always" or (holds == "reserved" and reserved)
 
 
@@ -170,4 +178,6 @@ GRAPHS = {
         },
     ),
 }
+UNKNOWN_GRAPH = Graph(first_state="", states={})
+"""stands for a graph of a newer version: bookings that follow it are kept and shown, no more"""
 DEFAULT_GRAPH = "instant"

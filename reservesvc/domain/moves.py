@@ -73,7 +73,7 @@ def moved(
 
 def following(owner: Booking, customers: Iterable[Booking]) -> list[tuple[Booking, str]]:
     """Return which customers of a group move as `owner` comes into its state, and where to."""
-    actions = owner.life.states[owner.state].moves_customers
+    actions = owner.life.state(owner.state).moves_customers
     pairs = ((customer, _first_open(customer, actions)) for customer in customers)
     return [(customer, state) for customer, state in pairs if state is not None]
 
@@ -98,7 +98,7 @@ def seated_with(draft: Booking, owner: Booking, clock_ms: int) -> Booking:
 
 def no_seat(owner: Booking, wanted: int, taken: int, clock_ms: int) -> NoSeat | None:
     """Return why `wanted` more seats of the group cannot be had, or None."""
-    state = owner.life.states[owner.state]
+    state = owner.life.state(owner.state)
     if not state.takes_customers or owner.is_due(clock_ms):
         return NoSeat(owner=owner, seats_left=0, is_closed=True)
     left = max(0, settings.max_seats(owner.settings) - taken)

@@ -79,6 +79,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Details).decode
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -165,6 +166,15 @@ _HEAD = re.compile(
 )
 
 
+def _is_object(document: bytes) -> bool:
+    """Tell whether the document is whole: it is put into replies without being taken apart."""
+    try:
+        _decode_object(document)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    return True
+
+
 def stored(reservation_id: ReservationId, document: bytes, now_ms: int) -> Reservation:
     """Return the reservation that a Redis key holds.
 
@@ -174,7 +184,7 @@ def stored(reservation_id: ReservationId, document: bytes, now_ms: int) -> Reser
     """
     head = _HEAD.match(document)
     moments = [times.parse(text.decode()) for text in head.groups()[:4]] if head else []
-    if head is None or None in moments:
+    if head is None or None in moments or not _is_object(document):
         message = f"the value of {reservation_id}'s key is not a reservation"
         raise ValueError(message)
     expires_ms, _, start_ms, end_ms = (moment or 0 for moment in moments)

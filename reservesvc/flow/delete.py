@@ -29,7 +29,7 @@ async def delete(stores: Stores, booking_id: str) -> Deleted | NotFinal | NotFou
         booking = await stores.bookings.booking(booking_id)
         if booking is None:
             return NotFound(model="Booking", id=booking_id)
-        if booking.open_actions:
+        if booking.open_actions or not booking.is_known:
             return NotFinal(booking=booking, ending_actions=_ending_actions(booking))
         outcome = await _delete(stores, booking)
         if isinstance(outcome, Deleted | NotFound):

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from typing import Literal
 
 from reservesvc.domain.booking import NOT_WORKED_OUT, Booking
-from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.outcomes import Changed, OutOfReach, Taken
 from reservesvc.domain.wish import Limits
 from reservesvc.flow.act import take_due
@@ -28,8 +27,8 @@ async def due_bookings(stores: Stores) -> AsyncIterator[Booking]:
     """
     last: Booking | None = None
     while page := await stores.bookings.due(AT_ONCE, last):
-        # A newer server's graph is that server's to carry out.
-        known = [booking for booking in page if booking.graph in GRAPHS]
+        # What a newer server alone knows is that server's to carry out.
+        known = [booking for booking in page if booking.is_known]
         strays = [booking.id for booking in known if _is_stray(booking)]
         if strays:
             await stores.bookings.reckon_due(strays)

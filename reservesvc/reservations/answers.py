@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from reservesvc import unreadable
 from reservesvc.domain import times
 from reservesvc.domain.entry import Entry
 from reservesvc.domain.outcomes import (
@@ -15,7 +16,7 @@ from reservesvc.domain.outcomes import (
     Taken,
     TooFar,
 )
-from reservesvc.domain.reservation import Claim, ReservationId, granted, stored
+from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted, stored
 from reservesvc.ports import IndexEntry
 
 KINDS: dict[bytes, Literal["reserved", "unsettled", "booked"]] = {
@@ -40,8 +41,11 @@ def reserve_outcome(  # noqa: PLR0911 - a table: one row an answer
             return Cold()
         case [b"replayed", now_ms, ulid, document]:
             found = ReservationId(claim.id.resource_id, ulid.decode())
+            reservation = readable(found, document, now_ms)
+            if reservation is None:
+                return ReplayedEnded(ulid=ulid.decode())
             # The same ULID: our own claim, whose first reply was lost.
-            return Reserved(reservation=stored(found, document, now_ms), replayed=found != claim.id)
+            return Reserved(reservation=reservation, replayed=found != claim.id)
         case [b"replayed_ended", ulid]:
             return ReplayedEnded(ulid=ulid.decode())
         case [b"key_reused"]:
@@ -65,6 +69,15 @@ def index_entry(resource_id: str, row: list[Any]) -> IndexEntry:
         quantity=quantity,
     )
     return IndexEntry(kind=KINDS[kind], entry=entry, has_key=left_ms >= 0)
+
+
+def readable(reservation_id: ReservationId, document: bytes, now_ms: int) -> Reservation | None:
+    """Return the reservation that a key holds, or None where no `reserve` script wrote it."""
+    try:
+        return stored(reservation_id, document, now_ms)
+    except ValueError:
+        unreadable.note("reservation", str(reservation_id), "document")
+        return None
 
 
 def ended(tombstone: bytes) -> Ended:

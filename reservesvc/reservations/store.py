@@ -16,10 +16,10 @@ from reservesvc.domain.outcomes import (
     Taken,
     Unsettled,
 )
-from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted, stored
+from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted
 from reservesvc.errors import UnavailableError
 from reservesvc.ports import Ask, Idempotency, Ids
-from reservesvc.reservations.answers import ended, reserve_outcome, unexpected
+from reservesvc.reservations.answers import ended, readable, reserve_outcome, unexpected
 from reservesvc.reservations.caller import Caller
 from reservesvc.reservations.claim_packing import ClaimPacking
 from reservesvc.reservations.handoffs import Handoffs
@@ -92,7 +92,8 @@ class RedisReservations(Handoffs, Indexes, Usages):
         keys = [self._keys.reservation(reservation_id), self._keys.ended(reservation_id)]
         match await self._call(self._scripts["read"], keys, ()):
             case [b"live", now_ms, document]:
-                return Live(reservation=stored(reservation_id, document, now_ms))
+                found = readable(reservation_id, document, now_ms)
+                return Ended() if found is None else Live(reservation=found)
             case [b"gone", tombstone]:
                 return ended(tombstone)
             case answer:
@@ -119,7 +120,8 @@ class RedisReservations(Handoffs, Indexes, Usages):
         answer = await self._call(self._scripts["extend"], keys, (duration_ms, self._times.life_ms))
         match answer:
             case [b"extended", now_ms, document]:
-                return Extended(reservation=stored(reservation_id, document, now_ms))
+                found = readable(reservation_id, document, now_ms)
+                return Ended() if found is None else Extended(reservation=found)
             case [b"gone", tombstone]:
                 return ended(tombstone)
             case [b"unsettled"]:
