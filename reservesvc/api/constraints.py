@@ -25,6 +25,7 @@ from reservesvc.domain.constraints import (
     Weekdays,
     Weekends,
 )
+from reservesvc.domain.whole import whole
 
 FIELD = "availability_constraints"
 """of projects and of resources"""
@@ -56,7 +57,7 @@ class _Given(NamedTuple):
         self.errors.setdefault(f"{self.path}.{name}", [f"{self.path}.{name} {rule}"])
 
     def clock_min(self, name: str) -> int:
-        value = self.take(name)
+        value = whole(self.take(name))
         found = _CLOCK.fullmatch(str(value)) if type(value) in (int, str) else None
         minute = int(found[1]) * 60 + int(found[2] or 0) if found else DAY_MIN + 1
         if minute > DAY_MIN or (found and int(found[2] or 0) >= 60):  # noqa: PLR2004 - an hour

@@ -9,12 +9,12 @@ from typing import Any, Generic, TypeVar, get_args
 import msgspec
 
 from reservesvc.api.problems import Problem, RefusedError, invalid
+from reservesvc.domain.nesting import DEPTH_MAX, is_deeper
+from reservesvc.domain.whole import whole
 
 T = TypeVar("T", bound=msgspec.Struct)
 Errors = dict[str, list[str]]
 
-DEPTH_MAX = 64
-"""how deep lists and objects may nest; what is kept is encoded again, deeper in other things"""
 # As numbers: looking for one byte is five times quicker than for bytes of length one.
 _LIST, _BACKSLASH = b"[\\"
 _NUL_ESCAPED = b"\\u0000"
@@ -46,7 +46,7 @@ class Decoder(Generic[T]):
     """The decoder of one schema, all of whose fields are optional."""
 
     def __init__(self, schema: type[T]) -> None:
-        self._schema = schema
+        self.schema = schema
         self._decode = msgspec.json.Decoder(schema).decode
         self.names = frozenset(field.encode_name for field in msgspec.structs.fields(schema))
 
@@ -63,15 +63,15 @@ class Decoder(Generic[T]):
                 body.decode()  # the typed decoder skips over unknown fields unread
             value = self._decode(body)
         except msgspec.ValidationError:
-            value, errors = _by_field(self._schema, as_object(body), "")
+            value, errors = _by_field(self.schema, as_object(body), "")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RefusedError(_malformed(body, error)) from None
         # No body nests deeper than it has brackets: nearly every one is done here.
-        if (_LIST in body or body.count(b"{") > DEPTH_MAX) and _deeper(as_object(body), DEPTH_MAX):
+        if (_LIST in body or body.count(b"{") > DEPTH_MAX) and is_deeper(as_object(body)):
             raise RefusedError(_malformed(body, RecursionError()))
         # JSON can say NUL in this one way only (RFC 8259 section 7); databases choke on it.
         if _BACKSLASH in body and _NUL_ESCAPED in body:
-            value, errors = _without_nul(self._schema, as_object(body), errors)
+            value, errors = _without_nul(self.schema, as_object(body), errors)
         return value, errors
 
 
@@ -120,15 +120,10 @@ def _by_field(schema: type[T], raw: dict[str, Any], prefix: str) -> tuple[T, Err
             errors |= nested
         elif value is not None:
             try:
-                good[field.name] = msgspec.convert(_plain(value), field.type)
+                good[field.name] = msgspec.convert(whole(value), field.type)
             except msgspec.ValidationError:
                 errors[prefix + name] = [f"{prefix}{name} {_type_rule(expected, value)}"]
     return schema(**good), errors
-
-
-def _plain(value: object) -> object:
-    """Return a whole number as one, also where it was written with a fraction of nothing."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _without_nul(schema: type[T], raw: dict[str, Any], errors: Errors) -> tuple[T, Errors]:
@@ -142,13 +137,6 @@ def _without_nul(schema: type[T], raw: dict[str, Any], errors: Errors) -> tuple[
             found[shown] = [f"{shown} {_NUL_RULE}"]
     value, _ = _by_field(schema, raw, "")
     return value, found | errors
-
-
-def _deeper(value: object, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    parts = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_deeper(part, levels - 1) for part in parts)
 
 
 def _path_to_nul(value: object, path: str) -> str | None:

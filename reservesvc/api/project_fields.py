@@ -14,6 +14,7 @@ from reservesvc.domain import search_settings
 from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.project import RESOURCES_MAX, Project
 from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
+from reservesvc.domain.text import VISIBLE_RULE, is_visible
 from reservesvc.domain.wish import Limits
 
 SLUG_RULE = "must be 1 to 64 characters of a-z 0-9 - and begin and end with a letter or a digit"
@@ -68,8 +69,8 @@ def _read_lists(body: ProjectBody, values: dict[str, Any], errors: Errors) -> No
 
 
 def _check(body: ProjectBody, errors: Errors, duration_s_max: int) -> None:
-    if isinstance(body.name, str) and not body.name.strip():
-        errors.setdefault("name", ["name must not be empty"])
+    if isinstance(body.name, str) and not is_visible(body.name):
+        errors.setdefault("name", [f"name {VISIBLE_RULE}"])
     if isinstance(body.slug, str) and not SLUG.fullmatch(body.slug):
         errors.setdefault("slug", [f"slug {SLUG_RULE}"])
     seconds = body.reservation_time

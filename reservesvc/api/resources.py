@@ -11,6 +11,7 @@ from reservesvc.api.schemas import ResourceBody
 from reservesvc.domain.outcomes import KeyReused, NotFound, Overtaken
 from reservesvc.domain.project import Resource
 from reservesvc.domain.slot import CAPACITY_MAX, RESOURCE_ID_RULE, is_resource_id
+from reservesvc.domain.text import VISIBLE_RULE, is_visible
 from reservesvc.domain.wish import REQUIRED
 from reservesvc.domain.zones import ZONE_RULE, zone
 
@@ -113,8 +114,8 @@ def _changed(resource: Resource, decoded: Decoded[ResourceBody]) -> Resource:
 def _check(body: ResourceBody, errors: Errors) -> None:
     if body.id is not None and not is_resource_id(body.id):
         errors.setdefault("id", [f"id {RESOURCE_ID_RULE}"])
-    if isinstance(body.name, str) and not body.name.strip():
-        errors.setdefault("name", ["name must not be empty"])
+    if isinstance(body.name, str) and not is_visible(body.name):
+        errors.setdefault("name", [f"name {VISIBLE_RULE}"])
     if isinstance(body.timezone, str) and zone(body.timezone) is None:
         errors.setdefault("timezone", [f"timezone {ZONE_RULE}"])
     if isinstance(body.capacity, int) and not 1 <= body.capacity <= CAPACITY_MAX:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from reservesvc.api.decoding import Decoded, Errors
 from reservesvc.api.schemas import BookBody, EventBody, RescheduleBody, ReserveBody, SlotBody
 from reservesvc.domain import times
-from reservesvc.domain.settings import AUTO_COMPLETE, TIMEOUT
+from reservesvc.domain.settings import AUTO_COMPLETE, TIMEOUT, normal
 from reservesvc.domain.wish import Wish
 
 CUSTOMER_TEXTS = ("name", "email", "phone", "voip", "timezone")
@@ -106,7 +106,8 @@ def _settings(body: BookBody) -> dict[str, Any] | None:
     """Return the settings; Timekit has some of them beside the others."""
     beside = {TIMEOUT: body.timeout, AUTO_COMPLETE: body.auto_complete_one_hour_after_booking_ends}
     given = {name: value for name, value in beside.items() if value is not None}
-    return {**(body.settings or {}), **given} if given else body.settings
+    settings = {**(body.settings or {}), **given} if given else body.settings
+    return settings and normal(settings)
 
 
 def _check_settings(settings: dict[str, Any], errors: Errors) -> None:

@@ -9,10 +9,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reservesvc.domain.booking import Booking
+from reservesvc.domain.customer import broken
 from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.reservation import Details, Reservation, ReservationId
 from reservesvc.domain.settings import MAX_SEATS, SEATS_MAX, problems
-from reservesvc.domain.wish import CUSTOMER_TO_BOOK, REQUIRED, Wish
+from reservesvc.domain.wish import Wish
 
 
 class Names(Struct, frozen=True, kw_only=True):
@@ -49,15 +50,10 @@ def check_to_book(wish: Wish, graph: str, customer: dict[str, Any]) -> None:
     if life is None:
         return
     if life.needs_customer or customer:
-        _check_customer(wish, customer)
+        for name, rule in broken(customer).items():
+            wish.wrong(f"customer.{name}", rule)
     for name, rule in problems(wish.settings or {}, is_group=life.is_group).items():
         wish.wrong(f"settings.{name}" if name == MAX_SEATS else name, rule)
-
-
-def _check_customer(wish: Wish, customer: dict[str, Any]) -> None:
-    for name in CUSTOMER_TO_BOOK:
-        if not customer.get(name):
-            wish.wrong(f"customer.{name}", f"{REQUIRED} to book")
 
 
 def check_owner(wish: Wish, owner: Booking | None) -> None:

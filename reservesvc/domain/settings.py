@@ -5,6 +5,8 @@ They are kept as they were sent, in one object; what stands in it was checked be
 
 from typing import Any
 
+from reservesvc.domain.whole import whole
+
 MAX_SEATS = "max_seats"
 TIMEOUT = "timeout"
 AUTO_COMPLETE = "auto_complete_one_hour_after_booking_ends"
@@ -13,6 +15,17 @@ SEATS_MAX = 1000
 UNITS_MS = {"second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
 """in a request, with or without an s at the end"""
 TIMEOUT_MS_MAX = 31 * UNITS_MS["day"]
+
+
+def normal(sent: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings with the whole numbers among them as such, whatever form they came in."""
+    found = dict(sent)
+    if MAX_SEATS in sent:
+        found[MAX_SEATS] = whole(sent[MAX_SEATS])
+    timeout = sent.get(TIMEOUT)
+    if isinstance(timeout, dict):
+        found[TIMEOUT] = {name: whole(value) for name, value in timeout.items()}
+    return found
 
 
 def max_seats(settings: dict[str, Any]) -> int:

@@ -13,8 +13,6 @@ from reservesvc.domain.project import BookingDefaults, Project, Resource
 from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
 
 DEFAULT_DURATION_S = 30
-CUSTOMER_TO_BOOK = ("name", "email")
-"""what a customer must have to book; reserving asks for nothing (Timekit: graph instant)"""
 REQUIRED = "is required"
 UNKNOWN_PROJECT = "names no project; create it with POST /v2/projects"
 _NO_DEFAULTS = BookingDefaults()

@@ -13,13 +13,14 @@ from reservesvc.api.problems import PROBLEMS
 from reservesvc.api.project_fields import SLUG, UI_CHOICES
 from reservesvc.domain import settings
 from reservesvc.domain.constraints import WEEKDAYS
+from reservesvc.domain.customer import TO_BOOK
 from reservesvc.domain.graphs import GRAPHS
 from reservesvc.domain.offers import MODES
 from reservesvc.domain.project import RESOURCES_MAX
 from reservesvc.domain.reservation import ULID
 from reservesvc.domain.search_settings import RULES
 from reservesvc.domain.slot import CAPACITY_MAX, RESOURCE_ID
-from reservesvc.domain.wish import CUSTOMER_TO_BOOK, DEFAULT_DURATION_S, Limits
+from reservesvc.domain.wish import DEFAULT_DURATION_S, Limits
 
 Schema = dict[str, Any]
 _JSON_TYPES: dict[type, str] = {bool: "boolean", int: "integer", str: "string"}
@@ -153,7 +154,7 @@ def table(limits: Limits) -> dict[str, Schema]:
         "where": {"description": f"where it takes place; {_UNLESS}"},
         "description": {"description": f"more about it; {_UNLESS}"},
         "customer": reference("CustomerDetails")
-        | {"description": f"booking needs {' and '.join(CUSTOMER_TO_BOOK)}; other fields are kept"},
+        | {"description": f"booking needs {' and '.join(TO_BOOK)}; other fields are kept"},
         "graph": reference("Graph") | {"description": "the kind of life the booking leads"},
         "quantity": {
             "minimum": 1,
