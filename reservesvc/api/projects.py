@@ -1,8 +1,8 @@
 """`/v2/projects`: named sets of defaults; a change holds for the next reservation."""
 
 import re
-import unicodedata
 
+from anyascii import anyascii
 from msgspec.structs import replace
 
 from reservesvc.api import changes, listing, project_fields, render, replies, schemas
@@ -92,8 +92,8 @@ async def stored(call: Call) -> Project:
 
 
 def slug_of(name: str) -> str:
-    """Return the slug that follows from a project's name."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    """Return the slug that follows from a project's name, transliterated where it is not ASCII."""
+    plain = anyascii(name).lower()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:_SLUG_ROOM].strip("-") or "project"
 
 

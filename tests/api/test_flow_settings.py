@@ -1,5 +1,7 @@
 """Projects and resources end to end: what is set holds for the next reservation."""
 
+import pytest
+
 from tests.api.client import RESERVE, SLOT, Http
 from tests.builders import DAY
 
@@ -39,6 +41,26 @@ async def test_an_unknown_project_is_a_field_error(service: Http) -> None:
     answer = await service("POST", "/v2/bookings/reserve", body)
     assert (deleted.status, answer.status) == (204, 422)
     assert list(answer.json["errors"]) == ["project_id"]
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("Straße-Café", "strasse-cafe"),
+        ("Ærø & Łódź", "aero-lodz"),
+        ("Санкт-Петербург", "sankt-peterburg"),
+        ("北京", "beijing"),
+        ("Cafe\u0301 Zoë", "cafe-zoe"),
+        ("...", "project"),
+        ("x" * 80, "x" * 50),
+    ],
+)
+async def test_a_slug_follows_from_a_name_in_any_script(
+    service: Http, name: str, slug: str
+) -> None:
+    """Transliterated; a name without a letter gets one all the same, and a long one is cut."""
+    answer = await service("POST", "/v2/projects", {"name": name})
+    assert (answer.status, answer.data["slug"]) == (201, slug)
 
 
 async def test_projects_of_one_name_get_slugs_of_their_own(service: Http) -> None:
