@@ -1,10 +1,11 @@
 """`/v2/bookings/reserve/batch`: many reservations in one request."""
 
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
-from reservesvc.api import problems, refusals, render, replies, schemas, wishes
+from reservesvc.api import problems, refusals, render, replies, schemas, unknown, wishes
 from reservesvc.api.call import Call
 from reservesvc.api.decoding import as_object
 from reservesvc.api.idempotency import REPLAYED
@@ -27,7 +28,8 @@ class BatchBody(msgspec.Struct, kw_only=True):
     reservations: list[msgspec.Raw] | None = None
 
 
-_decode = msgspec.json.Decoder(BatchBody).decode
+_decode = msgspec.json.Decoder(unknown.strict(BatchBody)).decode
+_decode_any_names = msgspec.json.Decoder(BatchBody).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -43,7 +45,7 @@ async def reserve_batch(call: Call) -> Reply:
     call.verb = "reserve_batch"
     body = await call.body()
     key = call.idempotency()
-    batch = _read(body)
+    batch = _read(call, body)
     if batch.mode == "independent":
         return await _each(call, batch.wishes, key)
     return await _all(call, batch.wishes, key)
@@ -81,7 +83,7 @@ def _problem(end: flow_batch.Each) -> Problem:
     return refusals.of_outcome(end)  # type: ignore[arg-type]  # Reserved was answered above
 
 
-def _read(body: bytes) -> _Batch:
+def _read(call: Call, body: bytes) -> _Batch:
     """Return what `body` asks for.
 
     Raises:
@@ -91,7 +93,7 @@ def _read(body: bytes) -> _Batch:
     try:
         if not body.isascii():
             body.decode()  # the typed decoder skips over unknown fields unread
-        batch = _decode(body)
+        batch = _decoded(call, body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         as_object(body)
         rule = f"must be a list of 1 to {ITEMS_MAX} objects, and mode a string"
@@ -105,11 +107,20 @@ def _read(body: bytes) -> _Batch:
         errors["reservations"] = [f"reservations must be a list of 1 to {ITEMS_MAX} objects"]
     if errors or batch.mode is None:
         raise RefusedError(invalid(errors))
-    return _Batch(batch.mode, [_wish(bytes(item)) for item in items])
+    return _Batch(batch.mode, [_wish(call, bytes(item), n) for n, item in enumerate(items)])
 
 
-def _wish(item: bytes) -> Wish:
+def _decoded(call: Call, body: bytes) -> BatchBody:
     try:
-        return wishes.to_reserve(schemas.RESERVE.decode(item))
+        return _decode(body)  # type: ignore[return-value]  # a strict kind of it
+    except msgspec.ValidationError:
+        call.ignore(unknown.names(BatchBody, body))
+        return _decode_any_names(body)
+
+
+def _wish(call: Call, item: bytes, place: int) -> Wish:
+    ignore = partial(call.ignore, prefix=f"reservations.{place}.")
+    try:
+        return wishes.to_reserve(schemas.RESERVE.decode(item, ignore))
     except RefusedError as error:
         return Wish(errors={"item": [error.problem.detail]})

@@ -1,6 +1,6 @@
 """A call: one request on its way through a handler, and what handlers need around it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
 from aiohttp import web
@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from reservesvc.api import bodies, idempotency, problems, refusals
 from reservesvc.api.auth import ANYBODY, Caller, Keys, RouteScope
-from reservesvc.api.decoding import Decoded, Decoder, as_object
+from reservesvc.api.decoding import Decoded, Decoder
 from reservesvc.api.line import Write
 from reservesvc.api.problems import Problem
 from reservesvc.api.replies import Reply
@@ -61,6 +61,8 @@ class Call(Struct, gc=False):
     reason: str | None = None
     sent: bytes = b""
     """the body, once it was read"""
+    ignored: tuple[str, ...] = ()
+    """members of the body that no field has"""
 
     @property
     def stores(self) -> Stores:
@@ -119,15 +121,11 @@ class Call(Struct, gc=False):
 
     def _decoded(self, decoder: Decoder[T], body: bytes) -> Decoded[T]:
         self.sent = body
-        decoded = decoder.decode(body)
-        if self.context.tells_quiet:
-            self._log_unknown(body, decoder.names)
-        return decoded
+        return decoder.decode(body, self.ignore)
 
-    def _log_unknown(self, body: bytes, known: frozenset[str]) -> None:
-        unknown = sorted(as_object(body).keys() - known)
-        if unknown:
-            self.context.log.debug("unknown_fields", fields=unknown, request_id=self.id)
+    def ignore(self, names: Iterable[str], prefix: str = "") -> None:
+        """Note members of the body that no field has; the reply and the log name them."""
+        self.ignored += tuple(prefix + name for name in names)
 
     def idempotency(self) -> Idempotency | None:
         """Return the request's Idempotency-Key; ask after the body was read.

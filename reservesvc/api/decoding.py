@@ -4,10 +4,12 @@ The compiled decoder does the work. Only what it refuses is looked at again, fie
 to name everything that is wrong at once.
 """
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 
+from reservesvc.api import unknown
 from reservesvc.api.problems import Problem, RefusedError, invalid
 from reservesvc.domain.nesting import DEPTH_MAX, is_deeper
 from reservesvc.domain.whole import whole
@@ -38,6 +40,8 @@ _ACTUAL: dict[type, str] = {
 _decode_any = msgspec.json.Decoder().decode
 
 
+Ignore = Callable[[list[str]], None]
+"""takes the names of members that no field has"""
 Decoded = tuple[T, Errors]
 """what a body says, and what was wrong: a wrong field is absent, and named in the errors"""
 
@@ -47,11 +51,15 @@ class Decoder(Generic[T]):
 
     def __init__(self, schema: type[T]) -> None:
         self.schema = schema
-        self._decode = msgspec.json.Decoder(schema).decode
-        self.names = frozenset(field.encode_name for field in msgspec.structs.fields(schema))
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(unknown.strict(schema)).decode
+        self._decode_any_names = msgspec.json.Decoder(schema).decode
 
-    def decode(self, body: bytes) -> Decoded[T]:
+    def decode(self, body: bytes, ignore: Ignore | None = None) -> Decoded[T]:
         """Return what the body says.
+
+        Args:
+            body: JSON.
+            ignore: is told the names of members that no field has, where there are any.
 
         Raises:
             RefusedError: 400, the body is not a JSON object in UTF-8.
@@ -61,9 +69,9 @@ class Decoder(Generic[T]):
         try:
             if not body.isascii():
                 body.decode()  # the typed decoder skips over unknown fields unread
-            value = self._decode(body)
+            value: T = self._decode(body)
         except msgspec.ValidationError:
-            value, errors = _by_field(self.schema, as_object(body), "")
+            value, errors = self._again(body, ignore)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RefusedError(_malformed(body, error)) from None
         # No body nests deeper than it has brackets: nearly every one is done here.
@@ -73,6 +81,18 @@ class Decoder(Generic[T]):
         if _BACKSLASH in body and _NUL_ESCAPED in body:
             value, errors = _without_nul(self.schema, as_object(body), errors)
         return value, errors
+
+    def _again(self, body: bytes, ignore: Ignore | None) -> Decoded[T]:
+        """Return what the body says that has a wrong member, or one that no field has."""
+        names = unknown.names(self.schema, body)
+        if names and ignore:
+            ignore(names)
+        try:
+            return self._decode_any_names(body), {}
+        except msgspec.ValidationError:
+            return _by_field(self.schema, as_object(body), "")
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise RefusedError(_malformed(body, error)) from None
 
 
 def as_object(body: bytes) -> dict[str, Any]:
@@ -115,7 +135,7 @@ def _by_field(schema: type[T], raw: dict[str, Any], prefix: str) -> tuple[T, Err
     for field in msgspec.structs.fields(schema):
         name, value = field.encode_name, raw.get(field.encode_name)
         expected = next(kind for kind in get_args(field.type) if kind is not type(None))
-        if isinstance(value, dict) and _is_struct(expected):
+        if isinstance(value, dict) and unknown.is_struct(expected):
             good[field.name], nested = _by_field(expected, value, f"{prefix}{name}.")
             errors |= nested
         elif value is not None:
@@ -154,12 +174,8 @@ def _path_to_nul(value: object, path: str) -> str | None:
 
 
 def _type_rule(expected: Any, value: object) -> str:  # noqa: ANN401 - a type form
-    kind = dict if _is_struct(expected) else getattr(expected, "__origin__", expected)
+    kind = dict if unknown.is_struct(expected) else getattr(expected, "__origin__", expected)
     return f"must be {_EXPECTED[kind]}, not {_ACTUAL[type(value)]}"
-
-
-def _is_struct(kind: Any) -> bool:  # noqa: ANN401 - a type form
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _malformed(body: bytes, reason: object) -> Problem:

@@ -18,6 +18,7 @@ from reservesvc.api.cross_origin import CrossOrigin
 from reservesvc.api.deadlines import Deadlines
 from reservesvc.api.dispatch import NO_PARTS, UNMATCHED, Dispatch, Parts
 from reservesvc.api.handlers import Application, Handler, Refuse
+from reservesvc.api.ignored import Ignored
 from reservesvc.api.line import RequestLine
 from reservesvc.api.problems import Problem
 from reservesvc.api.replies import Reply
@@ -108,9 +109,12 @@ def _finisher(context: Context) -> Callable[[Call, Reply, float], None]:
     """Return what stamps a reply, counts it and writes its line."""
     count = context.metrics.request
     write_line, tells_quiet = context.write_line, context.tells_quiet
+    ignored = Ignored()
 
     def finish(call: Call, reply: Reply, duration_s: float) -> None:
         route, outcome, status = call.route, call.outcome, reply.status
+        if call.ignored:
+            ignored.tell(call, reply)
         header = call.request.headers.get(trace.HEADER)
         trace_id = trace.trace_id(header) if header else None
         reply.stamp(call.id, f"{trace.HEADER}: {header}\r\n" if trace_id else "")

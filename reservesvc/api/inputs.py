@@ -17,7 +17,7 @@ MESSAGE = "message"
 async def inputs_of(call: Call, action: str) -> tuple[Inputs | None, Errors]:
     """Return what was sent along with `action`, and what is wrong with it.
 
-    A body is not needed, nor its part of that name; fields beside it are ignored.
+    A body is not needed, nor its part of that name; fields beside it are ignored, and named.
 
     Raises:
         RefusedError: the body is too large, too slow, or no JSON object.
@@ -26,7 +26,7 @@ async def inputs_of(call: Call, action: str) -> tuple[Inputs | None, Errors]:
     body = await call.body()
     if not body:
         return None, {}
-    value, errors = _decoder(action if _is_known(action) else "").decode(body)
+    value, errors = _decoder(action if _is_known(action) else "").decode(body, call.ignore)
     sent: dict[str, Any] | None = getattr(value, action, None)
     if sent and not isinstance(sent.get(MESSAGE, ""), str):
         name = f"{action}.{MESSAGE}"

@@ -75,6 +75,11 @@ class Reply(web.StreamResponse):
         """Take further header lines, each with its end."""
         self._echo += lines
 
+    def put_beside(self, member: bytes) -> None:
+        """Add a member to the JSON object that the body is; a reply without a body stays so."""
+        if self._content:
+            self._content = b"%b,%b}" % (self._content[:-1], member)
+
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write the reply; what aiohttp calls once the handler is done."""
         if self.write_to(request):

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -246,7 +247,7 @@ def test_the_slow_path_agrees_with_the_fast_one() -> None:
     fast, errors = schemas.BOOK.decode(json.dumps(good).encode())
     slow, _ = schemas.BOOK.decode(json.dumps(good | {"graph": 5}).encode())
     assert errors == {}
-    assert slow == fast
+    assert msgspec.to_builtins(slow) == msgspec.to_builtins(fast)
 
 
 def test_unknown_fields_must_be_utf_8_too() -> None:
@@ -260,7 +261,14 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=8,
 )
-names = sorted(schemas.RESERVE.names | schemas.BOOK.names | schemas.PROJECT.names)
+
+
+def names_of(decoder: Any) -> set[str]:
+    """Return the fields of the decoder's schema."""
+    return {field.encode_name for field in msgspec.structs.fields(decoder.schema)}
+
+
+names = sorted(names_of(schemas.RESERVE) | names_of(schemas.BOOK) | names_of(schemas.PROJECT))
 bodies = st.dictionaries(st.sampled_from(names) | st.text(), anything, max_size=6).map(json.dumps)
 
 
@@ -300,7 +308,7 @@ def test_null_is_absent_for_every_schema() -> None:
         schemas.RESERVE, schemas.BOOK, schemas.EXTEND, schemas.ASSIGNMENT,
     )  # fmt: skip
     for decoder in decoders:
-        nulls = json.dumps(dict.fromkeys(decoder.names)).encode()
+        nulls = json.dumps(dict.fromkeys(names_of(decoder))).encode()
         assert decoder.decode(nulls) == decoder.decode(b"{}")
 
 
@@ -308,6 +316,6 @@ def test_null_is_taken_where_it_takes_a_value_away() -> None:
     """For projects and resources null and absent are told apart, and neither is wrong."""
     decoders: tuple[Any, ...] = (schemas.PROJECT, schemas.RESOURCE)
     for decoder in decoders:
-        nulls = json.dumps(dict.fromkeys(decoder.names)).encode()
+        nulls = json.dumps(dict.fromkeys(names_of(decoder))).encode()
         assert decoder.decode(nulls)[1] == decoder.decode(b"{}")[1] == {}
         assert decoder.decode(nulls) != decoder.decode(b"{}")

@@ -1,11 +1,9 @@
 """What every request passes: an id, a trace, one log line, counting, and no leaks."""
 
 import asyncio
-import logging
 from typing import Any
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from reservesvc.apikeys import ApiKey, digest_of
@@ -123,30 +121,6 @@ async def test_no_customer_is_ever_logged(http: Http) -> None:
         await http("GET", "/v2/bookings?search=customer.email:ada@example.com")
     assert len(logs) == 3
     assert not any(text in str(logs) for text in ("ada@", "Ada", "0123456789"))
-
-
-async def test_unknown_fields_are_logged_at_debug_by_name(http: Http) -> None:
-    """Ignored fields are named, not quoted; without any there is no such line."""
-    with capture_logs() as logs:
-        answer = await http("POST", "/v2/bookings/reserve", RESERVE | {"colour": "red"})
-        await http("POST", "/v2/bookings/reserve", RESERVE)
-    [unknown] = [entry for entry in logs if entry["event"] == "unknown_fields"]
-    assert answer.status == 201
-    assert (unknown["log_level"], unknown["fields"]) == ("debug", ["colour"])
-    assert "red" not in str(logs)
-
-
-async def test_at_info_nobody_looks_for_unknown_fields(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Looking decodes the body once more; only a log at debug pays for that."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-    monkeypatch.delattr("reservesvc.api.call.as_object")
-    http = await start()
-    with capture_logs() as logs:
-        answer = await http("POST", "/v2/bookings/reserve", RESERVE | {"colour": "red"})
-    assert answer.status == 201
-    assert [entry["event"] for entry in logs] == ["request"]
 
 
 async def test_what_machines_ask_is_logged_at_debug(http: Http) -> None:

@@ -212,6 +212,11 @@ def table(limits: Limits) -> dict[str, Schema]:
         "capacity": {"minimum": 1, "maximum": CAPACITY_MAX, "description": "units at once"},
         "ResourceBody.id": ID | {"description": "a new UUID where left out"},
         "remaining_ms": {"minimum": 0, "description": "how much longer the slot is held"},
+        "lifetime_ms": {
+            "minimum": 0,
+            "description": "from created_at to expires_at, as they are now",
+        },
+        "ignored_fields": {"description": "members of the request's body that are no fields"},
         "server_time": {"description": "what Redis' clock showed"},
         "possible_actions": {
             "items": reference("BookingAction"),

@@ -19,12 +19,14 @@ class Data(Struct, Generic[T], kw_only=True):
     """What a successful call answers."""
 
     data: T
+    ignored_fields: list[str] | UnsetType = UNSET
 
 
 class Several(Struct, Generic[T], kw_only=True):
     """What a call answers that has several things to say, and all of them."""
 
     data: list[T]
+    ignored_fields: list[str] | UnsetType = UNSET
 
 
 class Page(Struct, Generic[T], kw_only=True):
@@ -45,6 +47,7 @@ class Reservation(Details, frozen=True, kw_only=True):
     """A slot that is held, and how much longer."""
 
     remaining_ms: int
+    lifetime_ms: int
     server_time: Time
     expires_at: Time
     created_at: Time
@@ -223,6 +226,7 @@ class Problem(Struct, kw_only=True):
     seats_left: int | UnsetType = UNSET
     item: int | UnsetType = UNSET
     model: str | UnsetType = UNSET
+    ignored_fields: list[str] | UnsetType = UNSET
 
 
 class BatchItem(Struct, kw_only=True):
