@@ -34,6 +34,7 @@ FIELDS = {
     "created_at",
     "expires_at",
     "remaining_ms",
+    "lifetime_ms",
     "server_time",
 }
 WRONG: dict[str, object] = {

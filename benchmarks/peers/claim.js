@@ -65,6 +65,7 @@ export function replyOf({ document }, nowMs) {
   return {
     data: {
       remaining_ms: leftMs,
+      lifetime_ms: leftMs,
       server_time: now,
       expires_at: new Date(nowMs + leftMs).toISOString(),
       created_at: now,

@@ -129,6 +129,7 @@ def reply(claim: Claim, now_ms: int) -> dict[str, Any]:
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
     reservation = {
         "remaining_ms": claim.duration_s * 1000,
+        "lifetime_ms": claim.duration_s * 1000,
         "server_time": iso(now),
         "expires_at": iso(now + timedelta(seconds=claim.duration_s)),
         "created_at": iso(now),

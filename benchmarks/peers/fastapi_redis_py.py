@@ -80,6 +80,7 @@ class Reservation(BaseModel):
     created_at: str
     expires_at: str
     remaining_ms: int
+    lifetime_ms: int
     server_time: str
 
 

@@ -39,8 +39,8 @@ const body = {
 const reservation = {
   type: 'object',
   properties: {
-    remaining_ms: whole, server_time: text, expires_at: text, created_at: text, start: text,
-    end: text, quantity: whole, id: text, reservation_id: text, resource_id: text,
+    remaining_ms: whole, lifetime_ms: whole, server_time: text, expires_at: text,
+    created_at: text, start: text, end: text, quantity: whole, id: text, reservation_id: text, resource_id: text,
     project_id: optionalText, duration: whole, what: text, where: text, description: text,
     customer: { type: 'object', additionalProperties: true }, graph: text,
   },

@@ -19,7 +19,11 @@ def reservation(value: Reservation, opening: str = "{", closing: bytes = b"") ->
     most expensive part of the reply.
     """
     now = times.render_now(value.now_ms)
-    live = f'{opening}"remaining_ms":{value.remaining_ms},"server_time":"{now}",{value.front}'
+    lifetime_ms = value.expires_ms - value.created_ms
+    live = (
+        f'{opening}"remaining_ms":{value.remaining_ms},"lifetime_ms":{lifetime_ms},'
+        f'"server_time":"{now}",{value.front}'
+    )
     return b"".join((live.encode(), value.rest, closing))
 
 

@@ -107,6 +107,7 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     quantity: int
     expires_ms: int
     """Its deadline; later than the key's own end never, earlier while it is handed off."""
+    created_ms: int
     now_ms: int
 
     @property
@@ -155,6 +156,7 @@ def granted(claim: Claim, now_ms: int) -> Reservation:
         end_ms=claim.end_ms,
         quantity=claim.quantity,
         expires_ms=expires_ms,
+        created_ms=now_ms,
         now_ms=now_ms,
     )
 
@@ -187,9 +189,10 @@ def stored(reservation_id: ReservationId, document: bytes, now_ms: int) -> Reser
     if head is None or None in moments or not _is_object(document):
         message = f"the value of {reservation_id}'s key is not a reservation"
         raise ValueError(message)
-    expires_ms, _, start_ms, end_ms = (moment or 0 for moment in moments)
+    expires_ms, created_ms, start_ms, end_ms = (moment or 0 for moment in moments)
     return Reservation(
         id=reservation_id,
+        created_ms=created_ms,
         front=document[1:FRONT_BYTES].decode(),
         rest=document[FRONT_BYTES:],
         start_ms=start_ms,

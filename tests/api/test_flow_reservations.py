@@ -2,6 +2,7 @@
 
 from redis.asyncio import Redis
 
+from reservesvc.domain import times
 from tests.api.client import ADA, BOOK, RESERVE, Http
 from tests.builders import DAY, ROOM
 
@@ -25,8 +26,28 @@ async def test_a_reservation_is_one_readable_key_and_its_ttl(service: Http, redi
     assert set(answer.data) == {
         "id", "reservation_id", "resource_id", "project_id", "start", "end", "duration",
         "quantity", "what", "where", "description", "customer", "graph", "created_at",
-        "expires_at", "remaining_ms", "server_time",
+        "expires_at", "remaining_ms", "lifetime_ms", "server_time",
     }  # fmt: skip
+
+
+async def test_an_extension_moves_the_lifetime_and_leaves_the_duration(
+    service: Http, redis: Redis
+) -> None:
+    """`duration` is what was asked for at first, `lifetime_ms` what holds as of now."""
+    made = (await service("POST", "/v2/bookings/reserve", RESERVE | {"duration": 45})).data
+    assert (made["duration"], made["lifetime_ms"]) == (45, 45_000)
+    body = {"reservation_id": made["id"], "duration": 600}
+    extended = (await service("PUT", "/v2/bookings/reserve/extend", body)).data
+    assert extended["duration"] == 45
+    assert 600_000 <= extended["lifetime_ms"] < 645_000
+    created_ms, expires_ms = (times.parse(extended[name]) for name in ("created_at", "expires_at"))
+    assert expires_ms is not None
+    assert created_ms is not None
+    assert extended["lifetime_ms"] == expires_ms - created_ms
+    read = (await service("GET", f"/v2/bookings/reserve/{made['id']}")).data
+    assert read["lifetime_ms"] == extended["lifetime_ms"]
+    [key] = await redis.keys("reservation:*")
+    assert "lifetime_ms" not in str(await redis.get(key))
 
 
 async def test_a_reserved_slot_is_unavailable_for_a_while(service: Http) -> None:

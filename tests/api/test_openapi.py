@@ -24,7 +24,7 @@ from reservesvc.ports import Stores
 from tests.api.client import Http, application
 from tests.api.conftest import Serve
 
-MOVING = {"created_at", "updated_at", "expires_at", "server_time", "remaining_ms"}
+MOVING = {"created_at", "updated_at", "expires_at", "server_time", "remaining_ms", "lifetime_ms"}
 """fields of replies that are another each time"""
 ROUTE_OF = {route.name: route for route in ROUTES}
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(document(ROUTES, Limits())))
