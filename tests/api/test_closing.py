@@ -12,8 +12,9 @@ import pytest
 import uvloop
 from aiohttp import web
 
+from reservesvc.api import refusing
 from tests.api.client import RESERVE
-from tests.api.stubs import Stubs
+from tests.api.stubs import RESERVATION_ID, Stubs
 from tests.api.wire import LIVEZ, WAIT_S, Answer, Gate, answers, exchange, listening
 
 BODY = json.dumps(RESERVE).encode()
@@ -23,14 +24,26 @@ CHUNKED = (
     b"POST /v2/bookings/reserve HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"%x\r\n%b\r\n" % (len(BODY), BODY)
 )
+RELEASE = (
+    f"DELETE /v2/bookings/reserve/{RESERVATION_ID} HTTP/1.1\r\nHost: h\r\n"
+    "Transfer-Encoding: chunked\r\n\r\n"
+).encode()
 MANY = 100
 Talk = Callable[[web.ServerRunner, int, Stubs], Awaitable[None]]
 On = Callable[[Talk], None]
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def on(request: pytest.FixtureRequest) -> On:
-    """Return what runs a talk with a server, and sees that no connection is left behind."""
+def on(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> On:
+    """Return what runs a talk with a server, and sees that no connection is left behind.
+
+    The server waits for clients that keep their side open for longer than a talk may take.
+    """
+    monkeypatch.setattr(refusing, "LINGERING_S", 10 * WAIT_S)
 
     async def held(talk: Talk) -> None:
         stubs = Stubs()
@@ -42,6 +55,7 @@ def on(request: pytest.FixtureRequest) -> On:
     def run(talk: Talk) -> None:
         with asyncio.Runner(loop_factory=request.param) as runner:
             runner.run(held(talk))
+        assert not caplog.records
 
     return run
 
@@ -120,6 +134,39 @@ def test_an_idle_connection_closes_at_once(on: On) -> None:
         await reader.readuntil(b"live")
         writer.write_eof()
         assert (await reader.read()).endswith(b"}")
+        writer.close()
+
+    on(talk)
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["ended", "broken"])
+def test_a_body_that_nobody_reads(on: On, ends: bool) -> None:  # noqa: FBT001 - a parameter
+    """Ended early or broken, it changes nothing about the answer, and no bug is logged."""
+
+    async def talk(_: web.ServerRunner, port: int, stubs: Stubs) -> None:
+        gate = Gate(stubs, "release")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(RELEASE)
+        await gate.entered.wait()
+        writer.write_eof() if ends else writer.write(b"zz\r\n")
+        await asyncio.sleep(0.05)
+        gate.opened.set()
+        assert statuses(answers(await reader.read())) == [503]
+        writer.close()
+
+    on(talk)
+
+
+def test_a_body_that_ends_after_its_answer(on: On) -> None:
+    """A request that is refused at its head, and whose client then closes its sending side."""
+
+    async def talk(_: web.ServerRunner, port: int, stubs: Stubs) -> None:
+        del stubs
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HEAD.replace(b"reserve", b"reserve/none/none"))
+        received = await reader.read(1)
+        writer.write_eof()
+        assert statuses(answers(received + await reader.read())) == [404]
         writer.close()
 
     on(talk)
@@ -211,6 +258,10 @@ def test_the_last_reply_of_a_server_that_stops_says_so(on: On) -> None:
         stopping = asyncio.create_task(server.cleanup())
         await asyncio.sleep(0.05)
         gate.opened.set()
+        with suppress(ConnectionError):
+            for _ in range(20):  # whatever the client sends meanwhile, the reply arrives
+                writer.write(b"x" * 65_536)
+                await writer.drain()
         (answer,) = answers(await reader.read())
         writer.close()
         await stopping

@@ -153,6 +153,15 @@ async def test_a_refusal_arrives_though_the_client_goes_on_sending(http: Http) -
         assert answer.code == "malformed_request"
 
 
+async def test_a_body_that_is_too_large_is_refused_though_it_keeps_coming(http: Http) -> None:
+    """The reply arrives before the megabytes have, and the rest of them is ignored."""
+    head = b"POST /v2/bookings/reserve HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
+    pieces = [b" " * 65_536] * 100
+    for _ in range(5):
+        (answer,) = await exchange(http.port, head % (65_536 * len(pieces)), *pieces)
+        assert answer.code == "payload_too_large"
+
+
 @pytest.mark.usefixtures("_each_aiohttp")
 async def test_an_absolute_target_is_valid(http: Http) -> None:
     """RFC 9112 section 3.2.2: servers take it, though only proxies need it."""
