@@ -15,8 +15,6 @@ from queue import SimpleQueue
 
 from reservesvc.counts import Cells
 
-BUFFER_BYTES = 4 << 20
-"""lines that may wait for the reader; about ten thousand requests"""
 PAUSE_S = 0.02
 """between two writes: lines of this time leave together, and the thread is woken less often"""
 RETRY_S = 0.5
@@ -41,9 +39,7 @@ class LogWriter:
 
     """
 
-    def __init__(
-        self, descriptor: int, note: Note, losses: Cells, buffer_bytes: int = BUFFER_BYTES
-    ) -> None:
+    def __init__(self, descriptor: int, note: Note, losses: Cells, buffer_bytes: int) -> None:
         self.losses = losses
         self._descriptor = descriptor
         self._note = note

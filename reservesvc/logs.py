@@ -26,6 +26,8 @@ from reservesvc.counts import Cells
 from reservesvc.domain import times
 from reservesvc.log_writer import LogWriter
 
+BUFFER_BYTES = 4 << 20
+"""lines that may wait for their reader; about ten thousand requests"""
 CLOSE_S = 2.0
 """how long a reader may take for what is left when the service stops"""
 _SECRET = re.compile(r"(?i)authorization|cookie|password|passwd|secret|token|(^|[_-])key$")
@@ -95,7 +97,7 @@ def configure(log_format: str, level: str, stream: TextIO | None = None) -> None
     number = getattr(logging, level.upper())
     _output.render = _as_text(out) if console else _as_json
     if stream is None:
-        _output.writer = LogWriter(out.fileno(), _gap, _output.losses)
+        _output.writer = LogWriter(out.fileno(), _gap, _output.losses, BUFFER_BYTES)
         _output.put = _output.writer.put
         # Python's own would print to stderr, from the event loop, and wait for its reader.
         sys.unraisablehook = _log_unraisable

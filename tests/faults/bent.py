@@ -4,6 +4,9 @@
 
     kill before settle_booked           it is killed when it comes to that step
     kill after book                     … when that step is done
+    fail before settings_version        that step raises an error that nothing expects, once
+    break before settings_version       … each time
+    small log                           a few lines fit into the log's buffer
     pause after unsettle_reservation    it pauses there, as by SIGSTOP, the first time
     without fence                       it is a mutant, one of `MUTANTS`
 
@@ -19,11 +22,13 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
 
+from reservesvc import logs
 from reservesvc.bookings.sqlite import SqliteBookingStore
 from reservesvc.cli import main
 from reservesvc.reservations.store import RedisReservations
 from tests.faults.mutants import MUTANTS
 
+SMALL_BYTES = 16_384
 STORES: tuple[type, ...] = (RedisReservations, SqliteBookingStore)
 SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP}
 Step = Callable[..., Awaitable[Any]]
@@ -39,6 +44,12 @@ def bend(how: str) -> None:
     match how.split(" ", 2):
         case ["without", *words]:
             MUTANTS[" ".join(words)].apply()
+        case ["small", "log"]:
+            logs.BUFFER_BYTES = SMALL_BYTES
+        case [("fail" | "break") as act, "before", step]:
+            for store in _with(step):
+                raising = _raising(getattr(store, step), is_once=act == "fail")
+                setattr(store, step, raising)
         case [act, ("before" | "after") as when, step]:
             for store in _with(step):
                 inner = getattr(store, step)
@@ -68,6 +79,21 @@ def _failing(step: Step, number: signal.Signals, *, is_after: bool) -> Step:
         return answer if is_after else await step(*arguments)
 
     return failing
+
+
+def _raising(step: Step, *, is_once: bool) -> Step:
+    """Return `step`, which raises the first time or each time."""
+    left = [1]
+
+    @wraps(step)
+    async def raising(*arguments: Any) -> Any:
+        if left:
+            left[:] = [] if is_once else left
+            message = "bent"
+            raise RuntimeError(message)
+        return await step(*arguments)
+
+    return raising
 
 
 if __name__ == "__main__":

@@ -175,8 +175,16 @@ class Client:
         for op in ops:
             op.status, op.says_when, op.given_up, op.detail = status, says_when, given_up, error
             op.done_s = asyncio.get_running_loop().time()
+        return _parsed(content)
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    """Return the object that was answered; what is no JSON is an error without a code."""
+    try:
         answer: dict[str, Any] = json.loads(content) if content else {}
-        return answer
+    except ValueError:
+        return {"code": "", "detail": content.decode(errors="replace")}
+    return answer
 
 
 def _note(op: Op, body: dict[str, Any]) -> None:

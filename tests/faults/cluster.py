@@ -33,6 +33,7 @@ class Cluster:
         bookings: where the bookings are; a new SQLite file if None.
         bent: for each server what it is to do at which step, see `bent`.
         environments: for each server, more of its environment.
+        stderr: where the servers' logs go instead of files, an open descriptor.
         deadline_ms: of every request.
         grace_ms: of every hand-off.
 
@@ -46,6 +47,7 @@ class Cluster:
         bookings: Bookings | None = None,
         bent: Sequence[str] = (),
         environments: Sequence[Mapping[str, str]] = (),
+        stderr: int | None = None,
         deadline_ms: int = DEADLINE_MS,
         grace_ms: int = GRACE_MS,
     ) -> None:
@@ -59,6 +61,7 @@ class Cluster:
         self.terms = Terms(deadline_s=deadline_ms / 1000, grace_s=grace_ms / 1000)
         self._bent = [*bent, *[""] * servers][:servers]
         self._environments = [*environments, *[{}] * servers][:servers]
+        self._stderr = stderr
         self._stack = AsyncExitStack()
 
     @property
@@ -107,6 +110,7 @@ class Cluster:
             settings,
             self._bent[number],
             self._environments[number],
+            self._stderr,
         )
 
     async def start_redis(self, *, empty: bool = False) -> None:

@@ -1,17 +1,21 @@
 """Servers that lack a guard, so that what looks for broken promises can be seen to find them."""
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
+from reservesvc import logs
 from reservesvc.bookings import sqlite_bookings, sqlite_slots, sqlite_transaction
 from reservesvc.domain.reservation import Claim, ReservationId
 from reservesvc.flow import batch
+from reservesvc.log_writer import LogWriter
 from reservesvc.reservations import scripts
 from reservesvc.reservations.keys import ANY_ULID
 from reservesvc.reservations.store import RedisReservations
+from reservesvc.supervised import Supervisor
 
 PLENTY = 1_000
 LOOK_TO_WRITE_S = 0.02
@@ -128,6 +132,24 @@ async def _is_in_the_way(store: Any, claim: Claim) -> bool:
     return any(end_ms > claim.start_ms for end_ms in parts[2::6])
 
 
+def _raise_from_log_calls() -> None:
+    logs._guarded = lambda method: method
+
+    def put(self: Any, text: bytes, lines: int = 1) -> None:
+        del lines
+        os.write(self._descriptor, text)
+
+    LogWriter.put = put  # type: ignore[method-assign]  # that is the mutation
+
+
+def _let_work_end() -> None:
+    async def keep(self: Any, name: str, work: Any) -> None:
+        del self, name
+        await work()
+
+    Supervisor.keep = keep  # type: ignore[method-assign]  # that is the mutation
+
+
 MUTANTS = {
     "an atomic claim": Mutant(python=[_look_and_write_apart]),
     "the full TTL": Mutant(
@@ -142,5 +164,7 @@ MUTANTS = {
     "a key for each item": Mutant(python=[_share_the_key_in_a_batch]),
     "commit": Mutant(python=[_acknowledge_before_the_commit]),
     "keys": Mutant(python=[_forget_keys]),
+    "a log that never raises": Mutant(python=[_raise_from_log_calls]),
+    "supervision": Mutant(python=[_let_work_end]),
     "settling": Mutant(lua=[("settle", "redis.call('ZADD', KEY_SLOTS, START, 'b' .. place)", "")]),
 }

@@ -40,6 +40,7 @@ class ServerProcess:
         settings: by name, without the prefix.
         bent: what to do at which step, see `bent`; the plain server if empty.
         environment: more of it.
+        stderr: where its log goes instead, an open descriptor.
 
     """
 
@@ -50,6 +51,7 @@ class ServerProcess:
         settings: Mapping[str, object],
         bent: str = "",
         environment: Mapping[str, str] = MappingProxyType({}),
+        stderr: int | None = None,
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -59,6 +61,7 @@ class ServerProcess:
             settings
         )
         self._more = environment
+        self.stderr = stderr
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -86,7 +89,7 @@ class ServerProcess:
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=log,
+                stderr=log if self.stderr is None else self.stderr,
             )
 
     def _environment(self) -> dict[str, str]:

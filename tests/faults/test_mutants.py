@@ -79,8 +79,9 @@ FOUND_BY: dict[str, tuple[Act, str]] = {
     "settling": (hand_off, "slots_are_judged_rightly"),
 }
 """what a mutant is put through, and the check that finds it"""
-ELSEWHERE = {"fence", "fence and guard"}
-"""what takes two servers, one of them paused: `test_steps`"""
+ELSEWHERE = {"fence", "fence and guard", "a log that never raises", "supervision"}
+"""what takes two servers, one of them paused: `test_steps`; or a log without a reader: `test_log`;
+or background work that fails: `test_background`"""
 
 
 def test_every_mutant_is_put_to_the_test() -> None:
