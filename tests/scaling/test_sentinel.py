@@ -14,6 +14,7 @@ from reservesvc.reservations.connecting import pool_of
 from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.sentinels import primary_named_by
+from reservesvc.supervised import Supervisor
 from tests.scaling.conftest import DEADLINE_S
 from tests.scaling.scripts import COUNT, count
 from tests.scaling.sets import POLL_S, SERVICE, SentinelSet
@@ -99,7 +100,7 @@ async def test_a_primary_that_was_replaced_is_left_before_it_is_told() -> None:
 async def test_a_primary_is_kept_while_no_sentinel_answers(
     sentinels: SentinelSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who names no other primary is no reason to leave the one that answers."""
+    """A Sentinel that names no other primary is no reason to leave the one that answers."""
     asked = asyncio.Semaphore(0)
 
     async def unknown(_: SentinelConnectionPool) -> None:
@@ -113,6 +114,31 @@ async def test_a_primary_is_kept_while_no_sentinel_answers(
         for _ in range(3):
             await asked.acquire()
     assert await pipeline.command("CLIENT", "ID") == connection
+    await pipeline.close()
+
+
+async def test_sentinels_are_asked_on_after_an_answer_that_cannot_be_read(
+    sentinels: SentinelSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nothing expects ends no polling: the primary that is named next is gone to."""
+    failures, asked = [KeyError("flags"), TypeError("epoch")], asyncio.Event()
+
+    async def named(_: SentinelConnectionPool) -> str:
+        if failures:
+            raise failures.pop()
+        asked.set()
+        return "10.0.0.1:1"
+
+    monkeypatch.setattr(pipeline_module, "FOLLOW_S", 0)
+    monkeypatch.setattr(pipeline_module, "primary_named_by", named)
+    supervisor = Supervisor()
+    url = sentinels.url.replace("://", f"://{LOGIN}") + OPTIONS
+    pipeline = Pipeline(url, DEADLINE_S, supervisor=supervisor)
+    connection = await pipeline.command("CLIENT", "ID")
+    async with asyncio.timeout(DEADLINE_S):
+        await asked.wait()
+    assert supervisor.restarts == {"sentinels": 2}
+    assert await pipeline.command("CLIENT", "ID") != connection
     await pipeline.close()
 
 
