@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from reservesvc.errors import UnavailableError
 from reservesvc.supervised import next_pause_s
 
 Launch = Callable[[], Awaitable[Process]]
@@ -62,7 +63,20 @@ class Child:
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def start(self) -> None:
-        """Start a process; raises what `launch` and `settle` raise."""
+        """Start the first process.
+
+        Raises:
+            UnavailableError: the machine does not let us; the message says why.
+
+        And whatever else `launch` and `settle` raise.
+
+        """
+        try:
+            await self._start()
+        except OSError as error:
+            raise UnavailableError(self._name, f"cannot be started: {error}") from error
+
+    async def _start(self) -> None:
         self._process = await self._launch()
         try:
             await self._settle(self._process)
@@ -100,7 +114,7 @@ class Child:
             if self._ends:
                 return pause_s
             try:
-                await self.start()
+                await self._start()
             except Exception as error:  # noqa: BLE001  whatever it is, it may pass
                 pause_s = next_pause_s(pause_s, 0)
                 self._tell("not restarted", pause_s, reason=str(error) or type(error).__name__)

@@ -13,7 +13,7 @@ class UnavailableError(ReservesvcError):
     """A dependency could not do its part, and nothing was changed by the call that failed.
 
     Args:
-        dependency: `"redis"` or `"store"`, as named by `/readyz`.
+        dependency: as named by `/readyz`, such as `"redis"` or `"store"`.
         detail: one sentence for people; no secret, no SQL, no key.
 
     """

@@ -375,6 +375,6 @@ _COMMON: list[structlog.typing.Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     redact,
 ]
-_ENCODER = msgspec.json.Encoder(enc_hook=_safe_repr)
+_ENCODER = msgspec.json.Encoder(enc_hook=repr)
 _output = _Output()
 _log = structlog.get_logger()

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from reservesvc import supervised
 from reservesvc.children import Child
+from reservesvc.errors import UnavailableError
 
 WITHIN_S = 10.0
 STOP_S = 5.0
@@ -72,6 +73,15 @@ async def test_a_child_that_cannot_be_started_is_tried_until_it_can() -> None:
     async with asyncio.timeout(WITHIN_S):
         await keeping
     assert launch.started[1].returncode == -signal.SIGTERM
+
+
+async def test_a_first_start_that_fails_is_a_sentence() -> None:
+    """A service that cannot start its child ends with the reason, and no traceback."""
+    launch = Launcher()
+    launch.failures = [OSError(24, "Too many open files")]
+    with pytest.raises(UnavailableError) as failed:
+        await Child("worker", launch, STOP_S).start()
+    assert str(failed.value) == "worker: cannot be started: [Errno 24] Too many open files"
 
 
 async def test_a_child_that_does_not_settle_is_ended() -> None:

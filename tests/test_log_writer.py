@@ -14,7 +14,8 @@ from reservesvc.log_writer import LogWriter
 
 WITHIN_S = 10.0
 LINE = b"x" * 99 + b"\n"
-SMALL = 10_000
+SMALL = 10_050
+"""room for a hundred lines, and for a short one"""
 PIPE_BYTES = 1 << 16
 
 

@@ -111,6 +111,7 @@ async def test_what_stays_down_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> 
     supervisor = Supervisor(sleep=pause)
     async with supervisor.running("timers", work.run), supervisor.running("other", Work().run):
         await wait_for(reached)
+        now_s += supervised.SETTLED_S  # a long pause is no recovery
         with pytest.raises(UnavailableError) as down:
             await supervisor.check()
         go_on.set()
