@@ -270,10 +270,12 @@ class BookingStore(Protocol):
         fence: int | None,
         now_ms: int | None,
         asked: Asked = BY_CALLER,
-    ) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+        idempotency: Idempotency | None = None,
+    ) -> Changed | FenceMoved | KeyReused | NotOpen | NotFound | Overdue | Taken:
         """Move the booking from the state it was read in to `state`, and its customers on.
 
-        `NotOpen` where it has left that state meanwhile (with no open actions filled in).
+        A key that changed the booking before is answered first, with the booking as it is
+        now. `NotOpen` where it has left that state meanwhile (with no open actions filled in).
         `Taken` where it would claim a slot that is gone. `fence` is None for a change that
         leaves the slot as it is, or frees one too old for any index; `now_ms` None takes the
         store's own clock. What a timer asks for is done only if it is due, and goes before
@@ -293,8 +295,11 @@ class BookingStore(Protocol):
         """
         ...
 
-    async def rescheduled_by_key(self, digest: str) -> tuple[Booking, str] | None:
-        """Return the booking an Idempotency-Key rescheduled, and the fingerprint it came with."""
+    async def changed_by_key(self, digest: str) -> tuple[Booking, str] | None:
+        """Return the booking that an Idempotency-Key changed, and the fingerprint it came with.
+
+        The key came with an action or a reschedule.
+        """
         ...
 
     async def set_meta(self, booking_id: str, meta: dict[str, Any]) -> Changed | NotFound:

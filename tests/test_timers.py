@@ -42,7 +42,7 @@ async def test_what_is_due_is_carried_out() -> None:
     looks = looking(stubs, pauses=3)
     await looks.run()
     assert looks.outcomes == {"moved": 2}
-    _, state, _, _, asked = stubs.bookings.called("change_state")
+    _, state, _, _, asked, _ = stubs.bookings.called("change_state")
     assert (state, asked.by_itself) == ("completed", True)
     assert looks.pauses_s == [about(PAUSE_S)] * 4
     assert len(set(looks.pauses_s)) == 4

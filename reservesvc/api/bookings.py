@@ -20,6 +20,7 @@ from reservesvc.flow import act as flow_act
 from reservesvc.flow import book as flow_book
 from reservesvc.flow import delete as flow_delete
 from reservesvc.flow import reschedule as flow_reschedule
+from reservesvc.ports import Idempotency
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -52,20 +53,25 @@ async def find(call: Call) -> Reply:
 
 
 async def act(call: Call) -> Reply:
-    """Take an action; what is sent along under its name is kept with the booking."""
+    """Take an action; what is sent along under its name is kept with the booking.
+
+    The last action again, with the same input, changes nothing.
+    """
     call.verb = "act"
     action = call.part("action")
     inputs, errors = await inputs_of(call, action)
     booking_id = _booking_id(call)
     if booking_id is None:
         return call.refuse(_not_found(call))
-    if errors:
-        return call.refuse(Invalid(errors=errors))
-    outcome = await flow_act.act(call.stores, booking_id, action, inputs, call.limits)
-    if isinstance(outcome, Changed):
-        call.outcome = outcome.booking.state
-        return await _reply(call, outcome.booking)
-    return call.refuse(outcome)
+    key = _key_for(call, booking_id, action)
+    outcome = await flow_act.act(
+        call.stores, booking_id, action, inputs, call.limits, errors=errors, idempotency=key
+    )
+    if not isinstance(outcome, Changed):
+        return call.refuse(outcome)
+    call.outcome = "repeated" if outcome.repeated else outcome.booking.state
+    headers = REPLAYED if key and outcome.repeated else None
+    return await _reply(call, outcome.booking, 200, headers)
 
 
 async def update(call: Call) -> Reply:
@@ -95,15 +101,19 @@ async def reschedule(call: Call) -> Reply:
     booking_id = _booking_id(call)
     if booking_id is None:
         return call.refuse(_not_found(call))
-    key = call.idempotency()
-    # What a key was sent for is the body and the booking in the path.
-    own = key and replace(key, fingerprint=f"{key.fingerprint}-{booking_id}")
-    outcome = await flow_reschedule.reschedule(call.stores, call.limits, booking_id, wish, own)
+    key = _key_for(call, booking_id)
+    outcome = await flow_reschedule.reschedule(call.stores, call.limits, booking_id, wish, key)
     if not isinstance(outcome, Rescheduled):
         return call.refuse(outcome)
     call.outcome = "repeated" if outcome.repeated else "rescheduled"
     headers = REPLAYED if key and outcome.repeated else None
     return await _reply(call, outcome.booking, 200, headers)
+
+
+def _key_for(call: Call, *parts: str) -> Idempotency | None:
+    """Return the request's key, which is sent for the body and for these parts of the path."""
+    key = call.idempotency()
+    return key and replace(key, fingerprint="-".join((key.fingerprint, *parts)))
 
 
 async def _directly(call: Call, wish: Wish) -> Reply:

@@ -163,8 +163,15 @@ class Route(Struct, frozen=True):
     """asked every few seconds by machines: logged at debug"""
     only_reads: bool = False
     """a POST that changes nothing"""
+    has_key: bool = False
+    """a PUT that takes an Idempotency-Key, as every POST does"""
     body_bytes_max: int | None = None
     """how large a body may be, where the service's own limit is too small"""
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether a request may come with an Idempotency-Key."""
+        return self.method == "POST" or self.has_key
 
     @property
     def writes(self) -> bool:

@@ -42,7 +42,9 @@ _CALLS = (
         "service",
         "reschedule",
     ),
-    Route("PUT", "/v2/bookings/{booking_id}/{action}", bookings.act, "service", "act"),
+    Route(
+        "PUT", "/v2/bookings/{booking_id}/{action}", bookings.act, "service", "act", has_key=True
+    ),
     Route(
         "POST", "/v2/availability", availability.search, "widget", "availability", only_reads=True
     ),

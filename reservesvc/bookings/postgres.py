@@ -190,7 +190,8 @@ class PostgresBookingStore:
         fence: int | None,
         now_ms: int | None,
         asked: Asked = BY_CALLER,
-    ) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+        idempotency: Idempotency | None = None,
+    ) -> Changed | FenceMoved | KeyReused | NotOpen | NotFound | Overdue | Taken:
         """Move the booking from the state it was read in to `state`, and its customers on."""
         return await self._database.write(
             partial(
@@ -200,6 +201,7 @@ class PostgresBookingStore:
                 fence=fence,
                 now_ms=now_ms,
                 asked=asked,
+                idempotency=idempotency,
             )
         )
 
@@ -217,9 +219,9 @@ class PostgresBookingStore:
         # Not tried again by itself: an attempt of unknown fate could come after a refusal.
         return await self._database.write(work)
 
-    async def rescheduled_by_key(self, digest: str) -> tuple[Booking, str] | None:
-        """Return the booking an Idempotency-Key rescheduled, and its fingerprint."""
-        return await self._database.read(partial(postgres_reschedule.by_key, digest=digest))
+    async def changed_by_key(self, digest: str) -> tuple[Booking, str] | None:
+        """Return the booking that an Idempotency-Key changed, and its fingerprint."""
+        return await self._database.read(partial(postgres_bookings.changed_by_key, digest=digest))
 
     async def set_meta(self, booking_id: str, meta: dict[str, Any]) -> Changed | NotFound:
         """Replace what the booking has as meta."""

@@ -10,11 +10,18 @@ whatever else claims a slot (`schema/postgres/`).
 
 from msgspec.structs import replace
 
+from reservesvc.bookings import postgres_settings as settings
 from reservesvc.bookings import postgres_slots as slots
 from reservesvc.bookings.postgres_errors import BROKEN_RULE, DEPENDENCY
 from reservesvc.bookings.postgres_rows import NOW_MS, one
 from reservesvc.bookings.postgres_transaction import CollidedError, Session
-from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values, to_json
+from reservesvc.bookings.rows import (
+    BOOKING_COLUMNS,
+    CHANGED,
+    booking_of,
+    booking_values,
+    to_json,
+)
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.moves import UNFENCED, Asked, following, moved, untimely
 from reservesvc.domain.outcomes import (
@@ -43,6 +50,7 @@ _REFUSED: dict[str, FenceMoved | KeyReused | Taken] = {
     "key_reused": KeyReused(),
     "taken": Taken(by="booked"),
 }
+_CHANGED_BY_KEY = "SELECT id, fingerprint FROM idempotency_keys WHERE digest = $1 AND kind = $2"
 _LOCK_BOOKING = f"SELECT {_COLUMNS}, {NOW_MS} FROM bookings WHERE id = $1 FOR UPDATE"  # noqa: S608
 _LOCK_SEATED = f"{_SELECT}owner_booking_id = $1 AND seated ORDER BY id FOR UPDATE"
 _CHANGE_STATE = """
@@ -110,7 +118,8 @@ async def change_state(
     fence: int | None,
     now_ms: int | None,
     asked: Asked,
-) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+    idempotency: Idempotency | None,
+) -> Changed | FenceMoved | KeyReused | NotOpen | NotFound | Overdue | Taken:
     """Move the booking from the state it was read in to `state`, and its customers on."""
     current_fence, longest_ms = fence, 0
     if fence is not None:
@@ -119,6 +128,10 @@ async def change_state(
     if found is None:
         return NotFound(model="Booking", id=booking.id)
     current, clock_ms = found
+    # After the lock: a request with the same key that had it before has committed by now.
+    made = await settings.made_by(session, idempotency, CHANGED)
+    if made is not None:
+        return made if isinstance(made, KeyReused) else Changed(booking=current, repeated=True)
     refusal = untimely(current, booking, state, clock_ms, asked)
     if refusal is not None:
         return refusal
@@ -133,6 +146,7 @@ async def change_state(
     await _keep_state(session, changed)
     for customer, after in following(changed, await locked_seated(session, changed)):
         await _keep_state(session, moved(customer, after, clock_ms, now_ms, None))
+    await settings.keep_key(session, idempotency, CHANGED, booking.id)
     return Changed(booking=changed)
 
 
@@ -172,6 +186,13 @@ async def by_key(session: Session, digest: str) -> tuple[Booking, str] | None:
         return None
     *columns, fingerprint = row
     return booking_of(columns), fingerprint
+
+
+async def changed_by_key(session: Session, digest: str) -> tuple[Booking, str] | None:
+    """Return the booking that an Idempotency-Key changed, and the fingerprint it came with."""
+    row = await one(session, _CHANGED_BY_KEY, digest, CHANGED)
+    booking = await by_id(session, row[0]) if row else None
+    return None if booking is None else (booking, row[1])
 
 
 async def repeated(session: Session, booking: Booking, idempotency: Idempotency | None) -> Booking:

@@ -3,11 +3,10 @@
 from typing import Any
 
 from reservesvc.bookings.postgres_bookings import by_id, locked
-from reservesvc.bookings.postgres_reschedule import KIND
 from reservesvc.bookings.postgres_rows import NOW_MS
 from reservesvc.bookings.postgres_slots import locked_fences, raise_fence
 from reservesvc.bookings.postgres_transaction import Session
-from reservesvc.bookings.rows import to_json
+from reservesvc.bookings.rows import CHANGED, to_json
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import Changed, Deleted, FenceMoved, NotFound, NotOpen
 
@@ -37,6 +36,6 @@ async def delete(
     if fence is not None and fences[booking.resource_id][0] != fence:
         return FenceMoved()
     await raise_fence(session, booking.reserved_on)
-    await session.execute(_FORGET_KEYS, KIND, booking.id)
+    await session.execute(_FORGET_KEYS, CHANGED, booking.id)
     await session.execute(_DELETE, booking.id)
     return Deleted()

@@ -1,13 +1,14 @@
 """Idempotency-Keys that are old enough to be forgotten, each step a function of a session.
 
 A key is as old as what it made: a booking, which carries it, or a project or resource. One that
-rescheduled a booking is as old as the last change of that.
+changed a booking (an action, a reschedule) is as old as the last change of that.
 """
 
 from typing import NamedTuple
 
 from reservesvc.bookings.postgres_rows import NOW_MS
 from reservesvc.bookings.postgres_transaction import Session
+from reservesvc.bookings.rows import CHANGED
 
 _OF_BOOKINGS = f"""
     SELECT id FROM bookings WHERE key_digest IS NOT NULL AND created_ms < {NOW_MS} - $1 LIMIT $2
@@ -16,7 +17,7 @@ _OF_SETTINGS = f"""
     SELECT digest FROM idempotency_keys AS key
     LEFT JOIN projects ON kind = 'project' AND projects.id = key.id
     LEFT JOIN resources ON kind = 'resource' AND resources.id = key.id
-    LEFT JOIN bookings ON kind = 'reschedule' AND bookings.id = key.id
+    LEFT JOIN bookings ON kind = '{CHANGED}' AND bookings.id = key.id
     WHERE coalesce(projects.created_ms, resources.created_ms, bookings.updated_ms, 0)
         < {NOW_MS} - $1 LIMIT $2
 """  # noqa: S608 - our own expression

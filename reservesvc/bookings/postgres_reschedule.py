@@ -2,9 +2,9 @@
 
 from reservesvc.bookings import postgres_settings as settings
 from reservesvc.bookings import postgres_slots as slots
-from reservesvc.bookings.postgres_bookings import by_id, locked, locked_seated
-from reservesvc.bookings.postgres_rows import one
+from reservesvc.bookings.postgres_bookings import locked, locked_seated
 from reservesvc.bookings.postgres_transaction import Session
+from reservesvc.bookings.rows import CHANGED
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import (
     FenceMoved,
@@ -17,14 +17,11 @@ from reservesvc.domain.outcomes import (
 from reservesvc.domain.rescheduling import Fences, along, answer, fits, placed
 from reservesvc.ports import Idempotency
 
-KIND = "reschedule"
-"""What its Idempotency-Keys are kept as"""
 _UPDATE = """
     UPDATE bookings SET resource_id = $2, start_ms = $3, end_ms = $4, entry_id = $5,
         updated_ms = $6, due_ms = $7, exclusive = $8
     WHERE id = $1
 """
-_BY_KEY = "SELECT id, fingerprint FROM idempotency_keys WHERE digest = $1 AND kind = $2"
 
 
 async def reschedule(
@@ -36,7 +33,7 @@ async def reschedule(
 ) -> Rescheduled | FenceMoved | KeyReused | NotFound | NotOpen | Taken:
     """Put the booking into its new slot; the order of the answers is the port's."""
     found = await slots.locked_fences(session, booking.resource_id, after.resource_id)
-    made = await settings.made_by(session, idempotency, KIND)
+    made = await settings.made_by(session, idempotency, CHANGED)
     row = await locked(session, booking.id)
     if row is None:
         return NotFound(model="Booking", id=booking.id)
@@ -51,15 +48,8 @@ async def reschedule(
     if not fits(current, after, await slots.counted(session, after, taken[1]), capacity):
         return Taken(by="booked")
     await _put(session, placed(current, after), is_exclusive=capacity == 1 and not current.double)
-    await settings.keep_key(session, idempotency, KIND, booking.id)
+    await settings.keep_key(session, idempotency, CHANGED, booking.id)
     return Rescheduled(booking=placed(current, after))
-
-
-async def by_key(session: Session, digest: str) -> tuple[Booking, str] | None:
-    """Return the booking an Idempotency-Key rescheduled, and the fingerprint it came with."""
-    row = await one(session, _BY_KEY, digest, KIND)
-    booking = await by_id(session, row[0]) if row else None
-    return None if booking is None else (booking, row[1])
 
 
 async def _put(session: Session, after: Booking, *, is_exclusive: bool) -> None:

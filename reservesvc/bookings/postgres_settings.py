@@ -5,13 +5,18 @@ stand in columns of their own. Whoever changes settings locks the row of their v
 so that changes come one after the other: they are rare, and nobody who books waits for it.
 """
 
+from reservesvc.bookings.postgres_errors import DEPENDENCY
 from reservesvc.bookings.postgres_rows import one
-from reservesvc.bookings.postgres_transaction import Session
+from reservesvc.bookings.postgres_transaction import CollidedError, Session
 from reservesvc.domain.outcomes import KeyReused
 from reservesvc.ports import Idempotency
 
 _KEY = "SELECT fingerprint, id FROM idempotency_keys WHERE digest = $1 AND kind = $2"
-_KEEP_KEY = "INSERT INTO idempotency_keys (digest, fingerprint, kind, id) VALUES ($1, $2, $3, $4)"
+_KEEP_KEY = """
+    INSERT INTO idempotency_keys (digest, fingerprint, kind, id) VALUES ($1, $2, $3, $4)
+    ON CONFLICT DO NOTHING
+"""
+_NONE_INSERTED = "INSERT 0 0"
 _FORGET_KEYS = "DELETE FROM idempotency_keys WHERE kind = $1 AND id = $2"
 _LOCK = "SELECT version FROM settings_version FOR UPDATE"
 
@@ -52,10 +57,17 @@ async def created(session: Session, idempotency: Idempotency | None, kind: str, 
 
 
 async def keep_key(session: Session, idempotency: Idempotency | None, kind: str, made: str) -> None:
-    """Note what the key made, if there is one."""
-    if idempotency is not None:
-        key = (idempotency.digest, idempotency.fingerprint, kind, made)
-        await session.execute(_KEEP_KEY, *key)
+    """Note what the key made, if there is one.
+
+    Raises:
+        CollidedError: another request with the key was quicker; the next attempt finds it.
+
+    """
+    if idempotency is None:
+        return
+    key = (idempotency.digest, idempotency.fingerprint, kind, made)
+    if await session.execute(_KEEP_KEY, *key) == _NONE_INSERTED:
+        raise CollidedError(DEPENDENCY, "the Idempotency-Key was just used by another request")
 
 
 async def deleted(session: Session, kind: str, gone: str) -> None:

@@ -32,6 +32,10 @@ _ENTRY_ID = re.compile(r"[^:]+")
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _JSON_TYPES.items()}
 _TRUTH_FIELDS = ("double", "from_reservation")
 
+CHANGED = "reschedule"
+"""What keys of requests that changed a booking are kept as: of actions as well as reschedules.
+One name for both, because a server that knows only the older of the two forgets those of an
+unknown kind at once."""
 BOOKING_COLUMNS = tuple(_RENAMED.get(name, name) for name in _FIELDS)
 """The columns that hold a booking's fields, in the order of the fields"""
 

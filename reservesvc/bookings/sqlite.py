@@ -164,7 +164,8 @@ class SqliteBookingStore:
         fence: int | None,
         now_ms: int | None,
         asked: Asked = BY_CALLER,
-    ) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+        idempotency: Idempotency | None = None,
+    ) -> Changed | FenceMoved | KeyReused | NotOpen | NotFound | Overdue | Taken:
         """Move the booking from the state it was read in to `state`, and its customers on."""
         return await self._database.write(
             partial(
@@ -174,6 +175,7 @@ class SqliteBookingStore:
                 fence=fence,
                 now_ms=now_ms,
                 asked=asked,
+                idempotency=idempotency,
             )
         )
 
@@ -191,9 +193,9 @@ class SqliteBookingStore:
             )
         )
 
-    async def rescheduled_by_key(self, digest: str) -> tuple[Booking, str] | None:
-        """Return the booking an Idempotency-Key rescheduled, and its fingerprint."""
-        return await self._database.read(partial(sqlite_reschedule.by_key, digest=digest))
+    async def changed_by_key(self, digest: str) -> tuple[Booking, str] | None:
+        """Return the booking that an Idempotency-Key changed, and its fingerprint."""
+        return await self._database.read(partial(sqlite_bookings.changed_by_key, digest=digest))
 
     async def set_meta(self, booking_id: str, meta: dict[str, Any]) -> Changed | NotFound:
         """Replace what the booking has as meta."""

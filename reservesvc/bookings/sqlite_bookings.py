@@ -4,8 +4,15 @@ import sqlite3
 
 from msgspec.structs import replace
 
+from reservesvc.bookings import sqlite_settings as settings
 from reservesvc.bookings import sqlite_slots as slots
-from reservesvc.bookings.rows import BOOKING_COLUMNS, booking_of, booking_values, to_json
+from reservesvc.bookings.rows import (
+    BOOKING_COLUMNS,
+    CHANGED,
+    booking_of,
+    booking_values,
+    to_json,
+)
 from reservesvc.bookings.sqlite_clock import clock
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.moves import UNFENCED, Asked, following, moved, untimely
@@ -33,6 +40,7 @@ _CHANGE_STATE = """
     UPDATE bookings SET state = ?, blocks = ?, seated = ?, inputs = ?, due_ms = ?, updated_ms = ?
     WHERE id = ?
 """
+_CHANGED_BY_KEY = "SELECT id, fingerprint FROM idempotency_keys WHERE digest = ? AND kind = ?"
 _SEATED = f"{_SELECT}owner_booking_id = ? AND seated ORDER BY id"
 
 
@@ -63,11 +71,15 @@ def change_state(
     fence: int | None,
     now_ms: int | None,
     asked: Asked,
-) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+    idempotency: Idempotency | None,
+) -> Changed | FenceMoved | KeyReused | NotOpen | NotFound | Overdue | Taken:
     """Move the booking from the state it was read in to `state`, and its customers on."""
     current = by_id(connection, booking.id)
     if current is None:
         return NotFound(model="Booking", id=booking.id)
+    made = settings.made_by(connection, idempotency, CHANGED)
+    if made is not None:
+        return made if isinstance(made, KeyReused) else Changed(booking=current, repeated=True)
     clock_ms = clock(connection)
     refusal = untimely(current, booking, state, clock_ms, asked)
     if refusal is not None:
@@ -84,6 +96,7 @@ def change_state(
     _keep_state(connection, changed)
     for customer, after in following(changed, seated(connection, changed)):
         _keep_state(connection, moved(customer, after, clock_ms, now_ms, None))
+    settings.keep_key(connection, idempotency, CHANGED, booking.id)
     return Changed(booking=changed)
 
 
@@ -120,6 +133,13 @@ def by_key(connection: sqlite3.Connection, digest: str) -> tuple[Booking, str] |
     sql = f"SELECT {_COLUMNS}, key_fingerprint FROM bookings WHERE key_digest = ?"  # noqa: S608
     row = connection.execute(sql, (digest,)).fetchone()
     return row and (booking_of(row[:-1]), row[-1])
+
+
+def changed_by_key(connection: sqlite3.Connection, digest: str) -> tuple[Booking, str] | None:
+    """Return the booking that an Idempotency-Key changed, and the fingerprint it came with."""
+    row = connection.execute(_CHANGED_BY_KEY, (digest, CHANGED)).fetchone()
+    booking = by_id(connection, row[0]) if row else None
+    return None if booking is None else (booking, row[1])
 
 
 def repeated(

@@ -4,10 +4,9 @@ import sqlite3
 from typing import Any
 
 from reservesvc.bookings import sqlite_slots as slots
-from reservesvc.bookings.rows import to_json
+from reservesvc.bookings.rows import CHANGED, to_json
 from reservesvc.bookings.sqlite_bookings import by_id
 from reservesvc.bookings.sqlite_clock import NOW_MS
-from reservesvc.bookings.sqlite_reschedule import KIND
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import Changed, Deleted, FenceMoved, NotFound, NotOpen
 
@@ -37,6 +36,6 @@ def delete(
     if fence is not None and slots.fence(connection, booking.resource_id)[0] != fence:
         return FenceMoved()
     slots.raise_fence(connection, booking.reserved_on)
-    connection.execute(_FORGET_KEYS, (KIND, booking.id))
+    connection.execute(_FORGET_KEYS, (CHANGED, booking.id))
     connection.execute(_DELETE, (booking.id,))
     return Deleted()

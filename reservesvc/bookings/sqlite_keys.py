@@ -1,12 +1,13 @@
 """Idempotency-Keys that are old enough to be forgotten, each step a function of a connection.
 
 A key is as old as what it made: a booking, which carries it, or a project or resource. One that
-rescheduled a booking is as old as the last change of that.
+changed a booking (an action, a reschedule) is as old as the last change of that.
 """
 
 import sqlite3
 from typing import NamedTuple
 
+from reservesvc.bookings.rows import CHANGED
 from reservesvc.bookings.sqlite_clock import NOW_MS
 
 _OF_BOOKINGS = f"""
@@ -16,7 +17,7 @@ _OF_SETTINGS = f"""
     SELECT digest FROM idempotency_keys AS key
     LEFT JOIN projects ON kind = 'project' AND projects.id = key.id
     LEFT JOIN resources ON kind = 'resource' AND resources.id = key.id
-    LEFT JOIN bookings ON kind = 'reschedule' AND bookings.id = key.id
+    LEFT JOIN bookings ON kind = '{CHANGED}' AND bookings.id = key.id
     WHERE coalesce(projects.created_ms, resources.created_ms, bookings.updated_ms, 0)
         < {NOW_MS} - ? LIMIT ?
 """  # noqa: S608 - our own expression

@@ -4,6 +4,7 @@ import sqlite3
 
 from reservesvc.bookings import sqlite_settings as settings
 from reservesvc.bookings import sqlite_slots as slots
+from reservesvc.bookings.rows import CHANGED
 from reservesvc.bookings.sqlite_bookings import by_id, seated
 from reservesvc.domain.booking import Booking
 from reservesvc.domain.outcomes import (
@@ -17,14 +18,11 @@ from reservesvc.domain.outcomes import (
 from reservesvc.domain.rescheduling import Fences, along, answer, fits, placed
 from reservesvc.ports import Idempotency
 
-KIND = "reschedule"
-"""What its Idempotency-Keys are kept as"""
 _UPDATE = """
     UPDATE bookings SET resource_id = ?, start_ms = ?, end_ms = ?, entry_id = ?, updated_ms = ?,
         due_ms = ?
     WHERE id = ?
 """
-_BY_KEY = "SELECT id, fingerprint FROM idempotency_keys WHERE digest = ? AND kind = ?"
 
 
 def reschedule(
@@ -35,7 +33,7 @@ def reschedule(
     idempotency: Idempotency | None,
 ) -> Rescheduled | FenceMoved | KeyReused | NotFound | NotOpen | Taken:
     """Put the booking into its new slot; the order of the questions is the port's."""
-    made = settings.made_by(connection, idempotency, KIND)
+    made = settings.made_by(connection, idempotency, CHANGED)
     current = by_id(connection, booking.id)
     if current is None:
         return NotFound(model="Booking", id=booking.id)
@@ -52,13 +50,6 @@ def reschedule(
     return _put(connection, placed(current, after), idempotency)
 
 
-def by_key(connection: sqlite3.Connection, digest: str) -> tuple[Booking, str] | None:
-    """Return the booking an Idempotency-Key rescheduled, and the fingerprint it came with."""
-    row = connection.execute(_BY_KEY, (digest, KIND)).fetchone()
-    booking = by_id(connection, row[0]) if row else None
-    return None if booking is None else (booking, row[1])
-
-
 def _put(
     connection: sqlite3.Connection, after: Booking, idempotency: Idempotency | None
 ) -> Rescheduled:
@@ -67,5 +58,5 @@ def _put(
         values = (*slot, moved.entry_id, moved.updated_ms, moved.due_ms)
         connection.execute(_UPDATE, (*values, moved.id))
     slots.note_length(connection, after)
-    settings.keep_key(connection, idempotency, KIND, after.id)
+    settings.keep_key(connection, idempotency, CHANGED, after.id)
     return Rescheduled(booking=after)

@@ -1,8 +1,9 @@
 """Graphs: the lives a booking can lead, as a table. Adding a graph is adding rows.
 
-The names of graphs, states and actions are Timekit's (its "booking graphs"). Two rules keep a
+The names of graphs, states and actions are Timekit's (its "booking graphs"). Three rules keep a
 graph sound, and a test holds them: a booking that gave its slot or its seat back does not take
-it again, and what happens by itself is one of the state's actions.
+it again; what happens by itself is one of the state's actions; and no two actions lead to one
+state, so that a booking's state tells which action was its last.
 """
 
 from typing import Literal
@@ -66,6 +67,10 @@ class Graph(Struct, frozen=True, kw_only=True):
     def next_state(self, state: str, action: str) -> str | None:
         """Return where `action` leads from `state`, or None if it is not open there."""
         return self.state(state).actions.get(action)
+
+    def leads_to(self, action: str, state: str) -> bool:
+        """Tell whether a booking that is in `state` came there by `action`."""
+        return any(each.actions.get(action) == state for each in self.states.values())
 
     def holds(self, state: str, *, reserved: bool) -> bool:
         """Tell whether a booking in `state` keeps its slot, or its seat, from others.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -19,6 +20,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     """the state's timer asks, and not a caller: the move is made only if it is due"""
 
 
+_json = msgspec.json.Encoder(order="deterministic").encode
 BY_CALLER = Asked()
 UNFENCED = "a booking that claims its slot needs the fence its entry is unsettled under"
 
@@ -41,6 +43,22 @@ def untimely(
     if not asked.by_itself and current.is_due(clock_ms) and state != current.due_state:
         return Overdue(booking=current)
     return None
+
+
+def is_repeat(booking: Booking, action: str, inputs: Inputs | None) -> bool:
+    """Tell whether `action` was the last that the booking took, with the same inputs.
+
+    Args:
+        booking: as it is.
+        action: what is asked for.
+        inputs: what was sent along this time.
+
+    """
+    if not booking.life.leads_to(action, booking.state):
+        return False
+    sent, kept = (inputs or {}).get(action), booking.inputs.get(action)
+    # As JSON, for in Python 1, 1.0 and true are equal.
+    return _json(sent or {}) == _json(kept or {})
 
 
 def moved(

@@ -163,6 +163,8 @@ class Changed(Outcome, frozen=True, kw_only=True):
     """The booking is in its new state."""
 
     booking: Booking
+    repeated: bool = False
+    """an earlier request had changed it; this one changed nothing"""
 
 
 class Rescheduled(Outcome, frozen=True, kw_only=True):

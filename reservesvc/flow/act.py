@@ -9,12 +9,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reservesvc.domain.booking import Booking, Inputs
-from reservesvc.domain.moves import Asked
+from reservesvc.domain.moves import Asked, is_repeat
 from reservesvc.domain.outcomes import (
     Changed,
     Cold,
     Ended,
     FenceMoved,
+    Invalid,
+    KeyReused,
     NotFound,
     NotOpen,
     OutOfReach,
@@ -30,10 +32,11 @@ from reservesvc.flow.reserve import UNLIMITED, claim_for, claim_slot
 from reservesvc.flow.resync import ATTEMPTS, kept_cold
 from reservesvc.flow.settle import settle
 from reservesvc.flow.unsettle import Unindexed, unsettle_booking
-from reservesvc.ports import Stores
+from reservesvc.ports import Idempotency, Stores
 
 ORDINARY = Limits()
-_Decision = Changed | NotOpen | NotFound | Overdue | Taken
+_Decision = Changed | KeyReused | NotOpen | NotFound | Overdue | Taken
+End = Changed | Invalid | KeyReused | NotFound | NotOpen | OutOfReach | Taken
 
 
 class _Move(Struct, frozen=True):
@@ -41,6 +44,7 @@ class _Move(Struct, frozen=True):
 
     state: str
     asked: Asked
+    idempotency: Idempotency | None = None
 
 
 async def act(
@@ -49,11 +53,15 @@ async def act(
     action: str,
     inputs: Inputs | None = None,
     limits: Limits = ORDINARY,
-) -> Changed | NotOpen | NotFound | Taken | OutOfReach:
+    *,
+    errors: dict[str, list[str]] | None = None,
+    idempotency: Idempotency | None = None,
+) -> End:
     """Move the booking along its graph; a slot it no longer needs is free at once.
 
-    A timer that has run out goes first, whoever comes later: what it asks for is done before
-    the action is looked at.
+    Asked for again with the same inputs, the last action changes nothing, and the booking is
+    the answer. A timer that has run out goes first, whoever comes later: what it asks for is
+    done before the action is looked at.
 
     Args:
         stores: to ask.
@@ -61,6 +69,8 @@ async def act(
         action: one of its graph's; `NotOpen` where it is not open in its state.
         inputs: what was sent along, kept with the booking.
         limits: how long a claim on a slot may take.
+        errors: what is wrong with what was sent along, by field.
+        idempotency: the key that the request came with; remembered if the booking is changed.
 
     Raises:
         UnavailableError: nothing was changed.
@@ -71,16 +81,40 @@ async def act(
         booking = await stores.bookings.booking(booking_id)
         if booking is None:
             return NotFound(model="Booking", id=booking_id)
+        # Asked after the booking was read: if the key has changed nothing by now, then the
+        # state that was read is not its doing.
+        earlier = await _done_by_key(stores, idempotency)
+        if earlier is not None:
+            return earlier
         state = booking.life.next_state(booking.state, action)
         if state is None:
-            return NotOpen(booking=booking, open_actions=tuple(booking.open_actions))
-        outcome = await _change(stores, limits, booking, _Move(state, Asked(inputs=inputs)))
-        if isinstance(outcome, Changed | Taken | OutOfReach):
+            is_done = not errors and is_repeat(booking, action, inputs)
+            return Changed(booking=booking, repeated=True) if is_done else _not_open(booking)
+        if errors:
+            return Invalid(errors=errors)
+        move = _Move(state, Asked(inputs=inputs), idempotency)
+        outcome = await _change(stores, limits, booking, move)
+        if isinstance(outcome, Changed | KeyReused | Taken | OutOfReach):
             return outcome
         if isinstance(outcome, Overdue):
             await take_due(stores, outcome.booking, limits)
         # Somebody else changed the booking or its index meanwhile: look again.
     raise kept_cold(booking_id)
+
+
+async def _done_by_key(
+    stores: Stores, idempotency: Idempotency | None
+) -> Changed | KeyReused | None:
+    """Return how the first request with the key ended, or None where it changed nothing yet."""
+    found = await stores.bookings.changed_by_key(idempotency.digest) if idempotency else None
+    if found is None or idempotency is None:
+        return None
+    made = idempotency.judge(found)
+    return made if isinstance(made, KeyReused) else Changed(booking=made, repeated=True)
+
+
+def _not_open(booking: Booking) -> NotOpen:
+    return NotOpen(booking=booking, open_actions=tuple(booking.open_actions))
 
 
 async def take_due(
@@ -118,7 +152,7 @@ async def _decide(
     """Let the booking store decide, and tell Redis where an entry waits for it."""
     fence, now_ms = (pending.fence, pending.now_ms) if pending else (None, None)
     change = stores.bookings.change_state
-    decision = await change(booking, move.state, fence, now_ms, move.asked)
+    decision = await change(booking, move.state, fence, now_ms, move.asked, move.idempotency)
     # Of the other answers somebody else's decision about the same entry may be the next one,
     # so it stays unsettled.
     if pending and isinstance(decision, Changed | NotOpen | NotFound):

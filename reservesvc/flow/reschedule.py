@@ -153,7 +153,7 @@ class _Attempts:
 async def _done_by_key(
     stores: Stores, idempotency: Idempotency | None
 ) -> Rescheduled | KeyReused | None:
-    found = await stores.bookings.rescheduled_by_key(idempotency.digest) if idempotency else None
+    found = await stores.bookings.changed_by_key(idempotency.digest) if idempotency else None
     if found is None or idempotency is None:
         return None
     made = idempotency.judge(found)
@@ -163,15 +163,18 @@ async def _done_by_key(
 async def _plan(
     stores: Stores, limits: Limits, before: Booking, wish: Wish
 ) -> _Plan | Invalid | NotOpen | Rescheduled:
-    """Return what is to happen to the booking, or why nothing is."""
+    """Return what is to happen to the booking, or why nothing is.
+
+    A booking that cannot be rescheduled says so first, whatever slot is asked for.
+    """
+    if not can_be_rescheduled(before):
+        return NotOpen(booking=before, open_actions=tuple(before.open_actions))
     named = wish.resource_id or ""
     resource_id = named if is_resource_id(named) else before.resource_id
     resource = await stores.settings.resource(resource_id)
     slot = slot_wanted(before, wish, resource, limits)
     if slot is None:
         return Invalid(errors=wish.errors)
-    if not can_be_rescheduled(before):
-        return NotOpen(booking=before, open_actions=tuple(before.open_actions))
     if slot == slot_of(before):
         return Rescheduled(booking=before, repeated=True)
     after = rescheduled(before, slot)

@@ -200,10 +200,11 @@ class StubBookings(Scripted):
         fence: int | None,
         now_ms: int | None,
         asked: Asked = BY_CALLER,
+        idempotency: Idempotency | None = None,
     ) -> Any:
         """Change it."""
         changed = Changed(booking=replace(booking, state=state))
-        arguments = (booking, state, fence, now_ms, asked)
+        arguments = (booking, state, fence, now_ms, asked, idempotency)
         return await self._say("change_state", changed, *arguments)
 
     async def due(self, limit: int, after: Booking | None) -> Any:
@@ -221,9 +222,9 @@ class StubBookings(Scripted):
         rescheduled = Rescheduled(booking=after)
         return await self._say("reschedule", rescheduled, booking, after, fences, idempotency)
 
-    async def rescheduled_by_key(self, digest: str) -> Any:
+    async def changed_by_key(self, digest: str) -> Any:
         """Find none."""
-        return await self._say("rescheduled_by_key", None, digest)
+        return await self._say("changed_by_key", None, digest)
 
     async def set_meta(self, booking_id: str, meta: dict[str, Any]) -> Any:
         """Set it."""

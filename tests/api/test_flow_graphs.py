@@ -154,6 +154,54 @@ async def test_every_way_through_a_graph(
     assert (booking["completed"], booking["possible_actions"]) == (True, [])
 
 
+async def test_the_last_action_again_answers_the_booking(service: Http) -> None:
+    """With the same input it is a plain 200; with another one, or in a later state, a 422."""
+    booking = await book(service, graph="instant_payment")
+    paid = await act(service, booking, "pay", {"pay": {"payment_id": "p-1"}})
+    again = await act(service, booking, "pay", {"pay": {"payment_id": "p-1"}, "other": 1})
+    assert (paid.status, again.status, again.data) == (200, 200, paid.data)
+    assert "Idempotent-Replayed" not in again.headers
+    bodies: tuple[object, ...] = (
+        None,
+        {"pay": {}},
+        {"pay": {"payment_id": "p-2"}},
+        {"pay": {"message": 5}},
+    )
+    for body in bodies:
+        other = await act(service, booking, "pay", body)
+        assert (other.status, other.code) == (422, "action_not_allowed")
+    await act(service, booking, "complete")
+    late = await act(service, booking, "pay", {"pay": {"payment_id": "p-1"}})
+    assert (late.status, late.code, late.json["state"]) == (422, "action_not_allowed", "completed")
+
+
+async def test_a_key_of_an_action_is_remembered(service: Http) -> None:
+    """Its repeat answers the booking as it is now; sent for anything else the key is refused."""
+    booking, another = [
+        await book(service, graph="instant_payment", resource_id=room) for room in ("a", "b")
+    ]
+    paid = await keyed(service, booking, "pay", {"pay": {"by": "card"}})
+    assert (paid.status, "Idempotent-Replayed" in paid.headers) == (200, False)
+    done = await act(service, booking, "complete")
+    again = await keyed(service, booking, "pay", {"pay": {"by": "card"}})
+    assert (again.status, again.data) == (200, done.data)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    for target, action, body in (
+        (booking, "pay", {"pay": {"by": "cash"}}),
+        (booking, "complete", {"pay": {"by": "card"}}),
+        (another, "pay", {"pay": {"by": "card"}}),
+    ):
+        refused = await keyed(service, target, action, body)
+        assert (refused.status, refused.code) == (422, "idempotency_key_reused")
+    assert await state_of(service, another) == "tentative"
+
+
+async def keyed(service: Http, booking: Any, action: str, body: object) -> Answer:
+    """Take an action with the tests' key."""
+    path = f"/v2/bookings/{booking['id']}/{action}"
+    return await service("PUT", path, body, Idempotency_Key="k")
+
+
 async def test_a_tentative_booking_keeps_a_reserved_slot(service: Http) -> None:
     """confirm_decline from a reservation blocks from the start, until it is declined."""
     booking = await reserved(service, graph="confirm_decline")
@@ -188,10 +236,12 @@ async def test_a_reserved_slot_cannot_be_confirmed(service: Http) -> None:
 
 
 async def test_of_many_confirmed_at_once_one_stands(service: Http) -> None:
-    """Ten tentative bookings of one slot, each confirmed twice: one is, once."""
+    """Ten tentative bookings of one slot, each confirmed twice: one is, and is told so twice."""
     bookings = [await book(service, graph="confirm_decline") for _ in range(10)]
     answers = await asyncio.gather(*(act(service, each, "confirm") for each in bookings * 2))
-    assert sorted(answer.status for answer in answers).count(200) == 1
+    confirmed = [answer.data for answer in answers if answer.status == 200]
+    assert len(confirmed) == 2
+    assert confirmed[0] == confirmed[1]
     states = [await state_of(service, booking) for booking in bookings]
     assert sorted(states) == ["confirmed"] + ["tentative"] * 9
 
@@ -210,6 +260,8 @@ async def test_an_unpaid_booking_gives_its_slot_back(service: Http, stores: Stor
     assert await run_timers(stores) == []
     assert await state_of(service, booking) == "unpaid"
     assert await is_free(service)
+    repeat = await act(service, booking, "timeout")
+    assert (repeat.status, repeat.data["state"]) == (200, "unpaid")
 
 
 async def test_who_pays_too_late_has_not_paid(service: Http) -> None:

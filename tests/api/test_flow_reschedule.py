@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from tests.api.client import BOOK, RESERVE, Answer, Http
+from tests.api.client import ADA, BOOK, RESERVE, Answer, Http
 from tests.builders import DAY
 
 AFTERNOON = {"start": f"{DAY}T14:00:00Z", "end": f"{DAY}T15:00:00Z"}
@@ -65,6 +65,24 @@ async def test_a_key_reschedules_one_booking_once(service: Http) -> None:
     for booking_id, slot in ((first, LATER), (second, AFTERNOON)):
         other = await reschedule(service, booking_id, slot, Idempotency_Key="k")
         assert (other.status, other.code) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize("body", [{}, {"start": "tomorrow"}, {"resource_id": "a b"}, AFTERNOON])
+async def test_a_booking_that_stays_where_it_is_says_so_first(
+    service: Http, body: dict[str, str]
+) -> None:
+    """A seat or a cancelled booking is refused as such, whatever slot is asked for."""
+    cancelled = await booked(service)
+    await service("PUT", f"/v2/bookings/{cancelled}/cancel")
+    owner = await booked(service, graph="group_owner", settings={"max_seats": 1})
+    seat = {"graph": "group_customer", "related": {"owner_booking_id": owner}, "customer": ADA}
+    seated = await service("POST", "/v2/bookings", seat)
+    for booking_id in (cancelled, seated.data["id"]):
+        refused = await reschedule(service, booking_id, body)
+        assert (refused.status, refused.code) == (422, "action_not_allowed")
+    open_one = await reschedule(service, owner, body)
+    assert open_one.status == (200 if body == AFTERNOON else 422)
+    assert open_one.code == (None if body == AFTERNOON else "invalid_fields")
 
 
 async def test_what_cannot_be_rescheduled_is_told(service: Http) -> None:

@@ -73,10 +73,10 @@ async def test_printable_keys_are_taken(http: Http, stubs: Stubs, key: str) -> N
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "tab\tinside", "\u202e", "\u200b"])
 @pytest.mark.parametrize(
-    "route", [route for route in ROUTES if route.method == "POST"], ids=lambda route: route.name
+    "route", [route for route in ROUTES if route.takes_key], ids=lambda route: route.name
 )
 async def test_other_keys_are_refused(http: Http, stubs: Stubs, route: Route, key: str) -> None:
-    """On every POST, and nothing happens."""
+    """On every call that takes one, and nothing happens."""
     answer = await http(*ordinary.to(route), Idempotency_Key=key)
     assert (answer.status, answer.code) == (400, "idempotency_key_invalid")
     assert stubs.reservations.calls == stubs.bookings.calls == []

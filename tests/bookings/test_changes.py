@@ -85,5 +85,5 @@ async def test_keys_that_rescheduled_it_go_with_it(store: OpenStore) -> None:
     after = rescheduled(before, Slot("room-1", NOON_MS, NOON_MS + MINUTE_MS))
     await store.reschedule(before, after, Fences(left=0, taken=0), Idempotency("digest", "body"))
     assert await store.delete_booking(after, 0) == Deleted()
-    assert await store.rescheduled_by_key("digest") is None
+    assert await store.changed_by_key("digest") is None
     assert await store.forget_keys(-(2**40), 10) == 0

@@ -160,10 +160,10 @@ async def test_a_key_reschedules_once(store: OpenStore) -> None:
     """Repeated it answers with the booking as it is now; another body is refused."""
     before = at(0, 10)
     await store.book(before, 0, None)
-    assert await store.rescheduled_by_key("digest") is None
+    assert await store.changed_by_key("digest") is None
     first, second = to(before, 30, 40), to(before, 60, 70)
     await store.reschedule(before, first, NONE, KEY)
-    assert await store.rescheduled_by_key("digest") == (first, "body")
+    assert await store.changed_by_key("digest") == (first, "body")
     repeat = await store.reschedule(first, second, NONE, KEY)
     assert repeat == Rescheduled(booking=first, repeated=True)
     other = await store.reschedule(first, second, NONE, Idempotency("digest", "other"))
@@ -177,7 +177,7 @@ async def test_a_refused_request_keeps_no_key(store: OpenStore) -> None:
     await store.book(before, 0, None)
     await store.book(at(30, 40), 0, None)
     assert await store.reschedule(before, to(before, 30, 40), NONE, KEY) == Taken(by="booked")
-    assert await store.rescheduled_by_key("digest") is None
+    assert await store.changed_by_key("digest") is None
 
 
 async def test_its_key_is_forgotten_as_others_are(store: OpenStore) -> None:
@@ -187,9 +187,9 @@ async def test_its_key_is_forgotten_as_others_are(store: OpenStore) -> None:
     after = replace(to(before, 30, 40), updated_ms=time.time_ns() // 1_000_000)
     await store.reschedule(before, after, NONE, KEY)
     assert await store.forget_keys(24 * 60 * MINUTE_MS, 10) == 0
-    assert await store.rescheduled_by_key("digest") is not None
+    assert await store.changed_by_key("digest") is not None
     assert await store.forget_keys(-(100 * 366 * 24 * 60 * MINUTE_MS), 10) == 1
-    assert await store.rescheduled_by_key("digest") is None
+    assert await store.changed_by_key("digest") is None
     assert await store.booking(before.id) == after
 
 

@@ -31,6 +31,17 @@ def test_what_happens_by_itself_can_happen(graph: Graph) -> None:
 
 
 @EVERY_GRAPH
+def test_a_state_tells_which_action_led_to_it(graph: Graph) -> None:
+    """No two actions lead to one state, and none to the first."""
+    ways = {way for state in graph.states.values() for way in state.actions.items()}
+    states = [after for _, after in ways]
+    assert len(states) == len(set(states))
+    assert set(states) == set(graph.states) - {graph.first_state}
+    assert all(graph.leads_to(action, after) for action, after in ways)
+    assert not any(graph.leads_to(action, graph.first_state) for action, _ in ways)
+
+
+@EVERY_GRAPH
 @pytest.mark.parametrize("reserved", [True, False])
 def test_what_was_given_back_is_not_taken_again(graph: Graph, *, reserved: bool) -> None:
     """A slot is claimed once in a life, and a seat only as it begins."""

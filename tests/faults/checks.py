@@ -27,7 +27,7 @@ ALLOWED = {
     "release": {"reservation_ended", "handoff_in_progress"},
     "read": {"reservation_ended"},
     "hand_off": {"reservation_ended", "slot_unavailable"},
-    "cancel": {"action_not_allowed"},
+    "cancel": set(),
 }
 """how a request may be refused"""
 

@@ -166,7 +166,7 @@ class Lives:
 
     def _possible_booking(self, row: Stored) -> Hold:
         cancels = self.about(row.id, "cancel")
-        over = [op.done_s for op in cancels if op.granted or op.code == "action_not_allowed"]
+        over = [op.done_s for op in cancels if op.granted]
         return Hold(
             slot=row.slot,
             holder=row.reservation_id,

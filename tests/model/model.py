@@ -15,6 +15,7 @@ class Model:
     """by reservation id"""
     waiting: dict[str, Usage] = field(default_factory=dict)
     """what tentative bookings will want once they are confirmed, by reservation id"""
+    declined: set[str] = field(default_factory=set)
     cancelled: set[str] = field(default_factory=set)
 
     def fits(self, usage: Usage) -> bool:
@@ -35,6 +36,11 @@ class Model:
             return False
         self.booked[reservation_id] = self.waiting.pop(reservation_id)
         return True
+
+    def decline(self, reservation_id: str) -> None:
+        """Turn a tentative booking down."""
+        del self.waiting[reservation_id]
+        self.declined.add(reservation_id)
 
     def cancel(self, reservation_id: str) -> None:
         """Give a booking's slot back."""

@@ -178,11 +178,11 @@ class Machine(RuleBasedStateMachine):
 
     @rule(target=bookings, booking=tentative)
     def confirm(self, booking: tuple[str, str]) -> Any:
-        """Confirm: exactly if there is room by now, and once."""
+        """Confirm: exactly if there is room by now, and once; the repeat is told so."""
         reservation, booking_id = booking
         outcome = self.run(act(self.stores, booking_id, "confirm"))
         if reservation not in self.model.waiting:
-            assert isinstance(outcome, NotOpen)
+            self._tell_repeat(outcome, is_repeat=reservation in self.model.booked)
             return multiple()
         if not self.model.confirm(reservation):
             assert isinstance(outcome, Taken)
@@ -192,18 +192,27 @@ class Machine(RuleBasedStateMachine):
 
     @rule(booking=tentative)
     def decline(self, booking: tuple[str, str]) -> None:
-        """Decline: what was not confirmed yet."""
+        """Decline: what was not confirmed yet, and once; the repeat is told so."""
         reservation, booking_id = booking
         outcome = self.run(act(self.stores, booking_id, "decline"))
-        was_waiting = self.model.waiting.pop(reservation, None) is not None
-        assert isinstance(outcome, Changed if was_waiting else NotOpen)
+        if reservation not in self.model.waiting:
+            self._tell_repeat(outcome, is_repeat=reservation in self.model.declined)
+            return
+        assert isinstance(outcome, Changed)
+        self.model.decline(reservation)
+
+    def _tell_repeat(self, outcome: object, *, is_repeat: bool) -> None:
+        """Check that the last action again is answered, and that it is too late for any other."""
+        assert isinstance(outcome, Changed if is_repeat else NotOpen)
+        assert not isinstance(outcome, Changed) or outcome.repeated
 
     @rule(booking=consumes(bookings))
     def give_back(self, booking: tuple[str, str, str]) -> None:
-        """Cancel, decline, or let the payment time out: once."""
+        """Cancel, decline, or let the payment time out: once; the repeat is told so."""
         reservation, booking_id, graph = booking
         outcome = self.run(act(self.stores, booking_id, GIVES_BACK[graph]))
-        assert isinstance(outcome, Changed) == (reservation in self.model.booked)
+        assert isinstance(outcome, Changed)
+        assert outcome.repeated == (reservation not in self.model.booked)
         if reservation in self.model.booked:
             self.model.cancel(reservation)
 

@@ -44,7 +44,7 @@ class MemoryBookings:
         self._blocking: dict[str, dict[str, Booking]] = {}
         self._by_reservation: dict[str, str] = {}
         self._by_key: dict[str, tuple[str, str]] = {}
-        self._rescheduled: dict[str, tuple[str, str]] = {}
+        self._changed: dict[str, tuple[str, str]] = {}
         self._fences: dict[str, int] = {}
 
     def snapshot(self, resource_id: str, since_ms: int) -> Snapshot:
@@ -120,11 +120,15 @@ class MemoryBookings:
         fence: int | None,
         now_ms: int | None,
         asked: Asked = BY_CALLER,
-    ) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+        idempotency: Idempotency | None = None,
+    ) -> Changed | FenceMoved | KeyReused | NotOpen | NotFound | Overdue | Taken:
         """Move the booking from the state it was read in to `state`."""
         current = self.rows.get(booking.id)
         if current is None:
             return NotFound(model="Booking", id=booking.id)
+        made = self._made(idempotency)
+        if made is not None:
+            return made if isinstance(made, KeyReused) else Changed(booking=current, repeated=True)
         clock_ms = self._clock()
         refusal = untimely(current, booking, state, clock_ms, asked)
         if refusal is not None:
@@ -135,6 +139,7 @@ class MemoryBookings:
         if changed.blocks and not current.blocks and not self.can_claim(changed):
             return Taken(by="booked")
         self._keep(changed)
+        self._keep_key(idempotency, changed.id)
         return Changed(booking=changed)
 
     def reschedule(
@@ -154,8 +159,7 @@ class MemoryBookings:
         if not moved.double and not self.fits(moved):
             return Taken(by="booked")
         self._keep(moved)
-        if idempotency:
-            self._rescheduled[idempotency.digest] = (moved.id, idempotency.fingerprint)
+        self._keep_key(idempotency, moved.id)
         return Rescheduled(booking=moved)
 
     def delete_booking(
@@ -172,7 +176,7 @@ class MemoryBookings:
         self.raise_fence(booking.reserved_on)
         del self.rows[booking.id]
         self._blocking.get(booking.resource_id, {}).pop(booking.id, None)
-        for made in (self._by_key, self._rescheduled):
+        for made in (self._by_key, self._changed):
             for digest in [
                 digest for digest, (made_id, _) in made.items() if made_id == booking.id
             ]:
@@ -180,18 +184,22 @@ class MemoryBookings:
         return Deleted()
 
     def _made(self, idempotency: Idempotency | None) -> str | KeyReused | None:
-        made = self._rescheduled.get(idempotency.digest) if idempotency else None
+        made = self._changed.get(idempotency.digest) if idempotency else None
         if made is None or idempotency is None:
             return None
         return made[0] if made[1] == idempotency.fingerprint else KeyReused()
+
+    def _keep_key(self, idempotency: Idempotency | None, booking_id: str) -> None:
+        if idempotency:
+            self._changed[idempotency.digest] = (booking_id, idempotency.fingerprint)
 
     def fences(self, booking: Booking, after: Booking) -> Fences:
         """Return the fences of the resources that a booking leaves and goes to."""
         return Fences(left=self.fence(booking.resource_id), taken=self.fence(after.resource_id))
 
-    def rescheduled_by_key(self, digest: str) -> tuple[Booking, str] | None:
-        """Return the booking an Idempotency-Key rescheduled, and the fingerprint it came with."""
-        made = self._rescheduled.get(digest)
+    def changed_by_key(self, digest: str) -> tuple[Booking, str] | None:
+        """Return the booking that an Idempotency-Key changed, and the fingerprint it came with."""
+        made = self._changed.get(digest)
         return (self.rows[made[0]], made[1]) if made else None
 
     def booking(self, booking_id: str) -> Booking | None:

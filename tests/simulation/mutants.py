@@ -69,10 +69,11 @@ class NoFenceInAct(MemoryBookings):
         fence: int | None,
         now_ms: int | None,
         asked: Asked = BY_CALLER,
-    ) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+        idempotency: Idempotency | None = None,
+    ) -> Changed | FenceMoved | KeyReused | NotOpen | NotFound | Overdue | Taken:
         """Look away."""
         del fence
-        return super().change_state(booking, state, None, now_ms, asked)
+        return super().change_state(booking, state, None, now_ms, asked, idempotency)
 
 
 class NoFenceInReschedule(MemoryBookings):
@@ -96,10 +97,12 @@ class NoGuardInConfirm(MemoryBookings):
         fence: int | None,
         now_ms: int | None,
         asked: Asked = BY_CALLER,
-    ) -> Changed | FenceMoved | NotOpen | NotFound | Overdue | Taken:
+        idempotency: Idempotency | None = None,
+    ) -> Changed | FenceMoved | KeyReused | NotOpen | NotFound | Overdue | Taken:
         """Look away, if it claims."""
         claims = booking.state == "tentative"
-        return super().change_state(booking, state, None if claims else fence, now_ms, asked)
+        held = None if claims else fence
+        return super().change_state(booking, state, held, now_ms, asked, idempotency)
 
     def can_claim(self, booking: Booking) -> bool:
         """Find room for everything."""

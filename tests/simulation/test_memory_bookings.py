@@ -94,7 +94,7 @@ class Pair:
         await self.both("snapshot", lots.choice(list(ROOMS)), at(lots.randrange(10)))
         await self.both("blocking", lots.choice(list(ROOMS)), at(lots.randrange(10)))
         await self.both("booking_by_key", f"k{lots.randrange(20)}")
-        await self.both("rescheduled_by_key", f"r{lots.randrange(20)}")
+        await self.both("changed_by_key", f"r{lots.randrange(20)}")
         booking = lots.choice(self.drafts) if self.drafts else self.draft()
         await self.both("booking", booking.id)
         await self.both("booking_by_reservation", booking.reservation_id)

@@ -139,7 +139,7 @@ def _successes(
     found = {}
     for status, kind in sorted(operation.replies.items()):
         answer: Schema = {"description": HTTPStatus(status).phrase, "headers": dict(HEADERS)}
-        if route.method == "POST" and route.writes:
+        if route.takes_key and route.writes:
             answer["headers"] |= REPLAYED_HEADER
         if status != HTTPStatus.NO_CONTENT:
             schema = {"type": "string"} if kind is None else components.of(kind)
@@ -158,9 +158,9 @@ def _codes(route: Route, operation: Operation) -> Iterable[str]:
         found += _BODY_CODES
     if operation.query:
         found.append("invalid_fields")
-    if route.method == "POST":
+    if route.takes_key:
         found.append("idempotency_key_invalid")
-    if route.method == "POST" and route.writes:
+    if route.takes_key and route.writes:
         found.append("idempotency_key_reused")
     found += [_PART_CODES.get(part, "not_found") for part in parameters.parts(route)]
     return dict.fromkeys(found)

@@ -67,7 +67,7 @@ def of(route: Route, operation: Operation) -> list[Schema]:
         for name in parts(route)
     ]
     found += [_parameter("query", name, *_QUERY[name]) for name in operation.query]
-    return found + ([_KEY] if route.method == "POST" else [])
+    return found + ([_KEY] if route.takes_key else [])
 
 
 def _parameter(place: str, name: str, schema: Schema, description: str) -> Schema:
