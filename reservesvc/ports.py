@@ -42,7 +42,7 @@ from reservesvc.domain.outcomes import (
 from reservesvc.domain.project import Project, Resource
 from reservesvc.domain.rescheduling import Fences
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId
-from reservesvc.domain.slot import Use
+from reservesvc.domain.slot import ANY_TIME, Span, Use
 from reservesvc.errors import UnavailableError
 
 Made = TypeVar("Made")
@@ -129,9 +129,12 @@ class ReservationStore(Protocol):
         ...
 
     async def live(
-        self, resource_id: str, limit: int, offset: int
+        self, resource_id: str, limit: int, offset: int, span: Span = ANY_TIME
     ) -> tuple[list[Reservation], int] | Cold:
-        """Return one page of a resource's live reservations by start, and how many there are."""
+        """Return one page of a resource's live reservations by start, and how many there are.
+
+        Only of those that overlap the span.
+        """
         ...
 
     async def extend(

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -54,16 +54,23 @@ class Keys:
         self._callers = _callers(keys)
         self._seen.clear()
 
-    def admit(self, authorization: str | None, scope: RouteScope) -> Caller:
+    def admit(self, headers: Sequence[str], scope: RouteScope) -> Caller:
         """Return the caller, whose scope covers `scope`.
 
+        Args:
+            headers: every `Authorization` of the request.
+            scope: what is needed.
+
         Raises:
-            RefusedError: 401 without a known key, 403 with one of too small a scope.
+            RefusedError: 400 with several headers, 401 without a known key, 403 with one of
+                too small a scope.
 
         """
+        if len(headers) > 1:
+            raise RefusedError(_REPEATED)
         if scope == "public":
             return ANYBODY
-        header = authorization or ""
+        header = headers[0] if headers else ""
         caller = self._seen.get(header) or self._caller(header)
         if scope not in _COVERED[caller.scope]:
             raise RefusedError(_forbidden(scope))
@@ -121,6 +128,10 @@ def _password(credentials: str) -> bytes | None:
     return password
 
 
+_REPEATED = Problem(
+    code="repeated_header",
+    detail="Authorization was sent more than once, and which one counts is unclear; send one.",
+)
 _UNAUTHORIZED = Problem(
     code="unauthorized",
     detail="Send a known key as `Authorization: Bearer <key>`, or as the password of Basic.",

@@ -131,13 +131,13 @@ class Call(Struct, gc=False):
         """Return the request's Idempotency-Key; ask after the body was read.
 
         Raises:
-            RefusedError: it is not 1 to 255 printable characters.
+            RefusedError: it is not 1 to 255 printable characters, or came twice.
 
         """
-        key = self.request.headers.get(idempotency.HEADER)
-        if key is None:
+        keys = self.request.headers.getall(idempotency.HEADER, None)
+        if keys is None:
             return None
-        return idempotency.of(key, self.caller.name, self.route.name, self.sent)
+        return idempotency.of(keys, self.caller.name, self.route.name, self.sent)
 
     def refuse(self, outcome: refusals.Refusal) -> Reply:
         """Return the reply to an outcome that the caller did not hope for."""
@@ -167,6 +167,8 @@ class Route(Struct, frozen=True):
     """a PUT that takes an Idempotency-Key, as every POST does"""
     body_bytes_max: int | None = None
     """how large a body may be, where the service's own limit is too small"""
+    query: tuple[str, ...] | None = ()
+    """the names of its parameters behind the `?`; None where they do not matter"""
 
     @property
     def takes_key(self) -> bool:

@@ -34,7 +34,9 @@ class CrossOrigin:
     def __init__(self, origins: Collection[str], dispatch: Dispatch) -> None:
         self._origins = frozenset(origins)
         self._dispatch = dispatch
-        self._preflight = Route("OPTIONS", "(preflight)", self._allow, "public", "preflight")
+        self._preflight = Route(
+            "OPTIONS", "(preflight)", self._allow, "public", "preflight", query=None
+        )
 
     def find(self, request: web.BaseRequest) -> tuple[Route, Parts]:
         """Return what `Dispatch.find` does, or the row that answers preflights."""

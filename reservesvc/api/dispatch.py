@@ -79,7 +79,7 @@ def _stray(problem: Problem) -> Route:
         del call
         raise RefusedError(problem)
 
-    return Route("*", "(none)", refuse, "public", "unmatched")
+    return Route("*", "(none)", refuse, "public", "unmatched", query=None)
 
 
 UNMATCHED = _stray(refusals.NO_SUCH_URL)

@@ -1,7 +1,7 @@
 """The front door: what every request passes, whatever it asks for.
 
-In this order: an id, its row of the URL table, the key, the deadline, the handler, problems,
-the log line, metrics.
+In this order: an id, its row of the URL table, the key, the parameters, the deadline, the
+handler, problems, the log line, metrics.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import hdrs, web
 from msgspec.structs import replace
 
-from reservesvc.api import refusals, trace
+from reservesvc.api import query, refusals, trace
 from reservesvc.api.call import Call, Context, Route
 from reservesvc.api.cross_origin import CrossOrigin
 from reservesvc.api.deadlines import Deadlines
@@ -57,7 +57,10 @@ def _serving(context: Context, deadlines: Deadlines, find: Find) -> Handler:
         in_flight[0] += 1
         task, bucket = deadlines.enter()
         try:
-            call.caller = admit(request.headers.get(hdrs.AUTHORIZATION), route.scope)
+            call.caller = admit(request.headers.getall(hdrs.AUTHORIZATION, ()), route.scope)
+            # A path that stands in the URL table as it was sent has no query, and no parts.
+            if parts is not NO_PARTS and route.query is not None and request.query_string:
+                query.check(request, route.query)
             reply = await route.handler(call)
         except asyncio.CancelledError:
             if not deadlines.expired(task):

@@ -26,8 +26,11 @@ PROBLEMS = {
         400, "Malformed request", "What arrived is not a valid HTTP/1.1 request."
     ),
     "idempotency_key_invalid": Kind(
-        400, "Idempotency-Key invalid", "The key is not 1 to 255 printable characters."
+        400,
+        "Idempotency-Key invalid",
+        "The key is not 1 to 255 printable characters, or was sent more than once.",
     ),
+    "repeated_header": Kind(400, "Repeated header", "`Authorization` was sent more than once."),
     "unauthorized": Kind(401, "Key required", "The request has no key, or an unknown one."),
     "forbidden": Kind(403, "Scope too small", "The key's scope does not cover the call."),
     "origin_not_allowed": Kind(

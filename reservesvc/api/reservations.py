@@ -6,12 +6,15 @@ import msgspec
 
 from reservesvc.api import listing, refusals, render, replies, schemas, wishes
 from reservesvc.api.call import Call
+from reservesvc.api.decoding import Errors
 from reservesvc.api.idempotency import REPLAYED
+from reservesvc.api.listing import Page
 from reservesvc.api.problems import RefusedError, invalid
+from reservesvc.api.query import moment
 from reservesvc.api.replies import Reply
 from reservesvc.domain.outcomes import Ended, Extended, Invalid, Live, Released, Reserved
 from reservesvc.domain.reservation import Reservation, ReservationId
-from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
+from reservesvc.domain.slot import RESOURCE_ID_RULE, Span, is_resource_id
 from reservesvc.domain.wish import REQUIRED
 from reservesvc.flow import extend as flow_extend
 from reservesvc.flow import read as flow_read
@@ -48,9 +51,8 @@ async def read(call: Call) -> Reply:
 
 async def live(call: Call) -> Reply:
     """List the live reservations of a resource."""
-    page = listing.asked(call.request)
-    resource_id = _asked_resource(call)
-    found, total = await flow_read.live(call.stores, resource_id, page.limit, page.offset)
+    resource_id, span, page = _asked(call)
+    found, total = await flow_read.live(call.stores, resource_id, page.limit, page.offset, span)
     beside = listing.envelope(call.request, page, len(found), total)
     items = b",".join(map(render.reservation, found))
     return replies.raw(b'{"data":[' + items + b"]," + _encode(beside)[1:])
@@ -114,13 +116,24 @@ async def _extension(call: Call) -> tuple[ReservationId, int]:
     return identify(call, body.reservation_id or ""), duration_s
 
 
-def _asked_resource(call: Call) -> str:
+def _asked(call: Call) -> tuple[str, Span, Page]:
+    """Return whose reservations are asked for, between which times, and which page of them.
+
+    Raises:
+        RefusedError: 422, naming every parameter that is wrong.
+
+    """
+    errors: Errors = {}
     resource_id = call.request.query.get("resource_id", "")
     if not is_resource_id(resource_id):
         rule = RESOURCE_ID_RULE if resource_id else REQUIRED
-        raise RefusedError(invalid({"resource_id": [f"resource_id {rule}"]}))
+        errors["resource_id"] = [f"resource_id {rule}"]
+    start_ms, end_ms = (moment(call.request, name, errors) for name in ("start", "end"))
+    page = listing.read(call.request, errors)
+    if errors:
+        raise RefusedError(invalid(errors))
     call.resource_id = resource_id
-    return resource_id
+    return resource_id, Span(after_ms=start_ms, before_ms=end_ms), page
 
 
 def _reply(

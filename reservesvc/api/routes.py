@@ -14,9 +14,20 @@ from reservesvc.api import (
 from reservesvc.api.call import Route
 from reservesvc.api.openapi import pages
 
+PAGE = ("limit", "page")
+"""the parameters of every list"""
+_SEARCH = ("search", "start", "end", "orderBy", "sortedBy")
+
 _CALLS = (
     Route("POST", "/v2/bookings/reserve", reservations.reserve, "widget", "reserve"),
-    Route("GET", "/v2/bookings/reserve", reservations.live, "service", "live"),
+    Route(
+        "GET",
+        "/v2/bookings/reserve",
+        reservations.live,
+        "service",
+        "live",
+        query=("resource_id", "start", "end", *PAGE),
+    ),
     Route(
         "POST",
         "/v2/bookings/reserve/batch",
@@ -31,7 +42,14 @@ _CALLS = (
         "DELETE", "/v2/bookings/reserve/{reservation_id}", reservations.release, "widget", "release"
     ),
     Route("POST", "/v2/bookings", bookings.book, "widget", "book"),
-    Route("GET", "/v2/bookings", bookings.find, "service", "find_bookings"),
+    Route(
+        "GET",
+        "/v2/bookings",
+        bookings.find,
+        "service",
+        "find_bookings",
+        query=(*_SEARCH, *PAGE),
+    ),
     Route("GET", "/v2/bookings/{booking_id}", bookings.read, "service", "read_booking"),
     Route("PUT", "/v2/bookings/{booking_id}", bookings.update, "service", "update_booking"),
     Route("DELETE", "/v2/bookings/{booking_id}", bookings.delete, "service", "delete_booking"),
@@ -49,7 +67,7 @@ _CALLS = (
         "POST", "/v2/availability", availability.search, "widget", "availability", only_reads=True
     ),
     Route("POST", "/v2/projects", projects.create, "admin", "create_project"),
-    Route("GET", "/v2/projects", projects.find, "service", "find_projects"),
+    Route("GET", "/v2/projects", projects.find, "service", "find_projects", query=PAGE),
     Route("GET", "/v2/projects/embed/{project_id}", embed.by_id, "widget", "embed_project"),
     Route("GET", "/v2/projects/hosted/{slug}", embed.by_slug, "widget", "hosted_project"),
     Route("GET", "/v2/projects/{project_id}", projects.read, "service", "read_project"),
@@ -61,6 +79,7 @@ _CALLS = (
         project_resources.find,
         "service",
         "find_project_resources",
+        query=PAGE,
     ),
     Route(
         "POST",
@@ -84,12 +103,12 @@ _CALLS = (
         "remove_project_resource",
     ),
     Route("POST", "/v2/resources", resources.create, "admin", "create_resource"),
-    Route("GET", "/v2/resources", resources.find, "service", "find_resources"),
+    Route("GET", "/v2/resources", resources.find, "service", "find_resources", query=PAGE),
     Route("GET", "/v2/resources/{resource_id}", resources.read, "service", "read_resource"),
     Route("PUT", "/v2/resources/{resource_id}", resources.update, "admin", "update_resource"),
     Route("DELETE", "/v2/resources/{resource_id}", resources.delete, "admin", "delete_resource"),
-    Route("GET", "/livez", health.livez, "public", "livez", quiet=True),
-    Route("GET", "/readyz", health.readyz, "public", "readyz", quiet=True),
-    Route("GET", "/metrics", health.metrics, "public", "metrics", quiet=True),
+    Route("GET", "/livez", health.livez, "public", "livez", quiet=True, query=None),
+    Route("GET", "/readyz", health.readyz, "public", "readyz", quiet=True, query=None),
+    Route("GET", "/metrics", health.metrics, "public", "metrics", quiet=True, query=None),
 )
 ROUTES = (*_CALLS, *pages.rows(_CALLS))

@@ -1,4 +1,12 @@
-"""From a query string to a `BookingQuery`."""
+"""From a query string to a `BookingQuery`.
+
+The grammar of `search` (docs/http.md): pairs `field:value`, joined by semicolons. A value, or the
+key of a `meta.<key>`, may be quoted; inside quotes every character stands for itself, and two
+quotes stand for one.
+"""
+
+import re
+from collections.abc import Iterator
 
 from aiohttp import web
 
@@ -6,16 +14,25 @@ from reservesvc.api import listing
 from reservesvc.api.decoding import Errors
 from reservesvc.api.listing import Page
 from reservesvc.api.problems import RefusedError, invalid
-from reservesvc.domain import times
+from reservesvc.api.query import moment
 from reservesvc.domain.booking import ORDER_FIELDS, SEARCH_FIELDS, BookingQuery
 
 DIRECTIONS = {"asc": False, "desc": True}
+SEARCH = "search"
+QUOTED = r'"(?:[^"]|"")*"'
+"""a value or a key in quotes, as a regular expression for Python and for OpenAPI"""
 _META = "meta."
-_SEARCH_RULE = (
-    "must be field:value pairs joined by semicolons; fields: "
-    f"{', '.join(SEARCH_FIELDS)}, meta.<key>"
+_RULE = (
+    "must be field:value pairs joined by semicolons; a value with a semicolon stands in double "
+    f"quotes, and a quote inside them is doubled; fields: {', '.join(SEARCH_FIELDS)}, meta.<key>"
 )
-_SECONDS_END = len("2026-12-01T10:00:00")
+# Each piece is possessive: what follows it begins with another character, so going back over it
+# finds nothing.
+_PAIR = re.compile(
+    rf"\s*+(?P<field>meta\.{QUOTED}|[^:;]*+):"
+    rf'\s*+(?P<value>{QUOTED}|(?!")[^;]*+)\s*+(?:;|\Z)'
+)
+_BLANK = re.compile(r"[\s;]*+")
 
 
 def query(request: web.BaseRequest) -> tuple[BookingQuery, Page]:
@@ -27,10 +44,11 @@ def query(request: web.BaseRequest) -> tuple[BookingQuery, Page]:
     """
     errors: Errors = {}
     page = listing.read(request, errors)
+    searches = request.query.getall(SEARCH, ())
     found = BookingQuery(
-        search=_search(request.query.get("search", ""), errors),
-        start_ms=_moment(request, "start", errors),
-        end_ms=_moment(request, "end", errors),
+        search=tuple(pair for text in searches for pair in pairs(text, errors)),
+        start_ms=moment(request, "start", errors),
+        end_ms=moment(request, "end", errors),
         order_by=_choice(request, "orderBy", ORDER_FIELDS, errors) or "created_at",
         descending=DIRECTIONS.get(
             _choice(request, "sortedBy", tuple(DIRECTIONS), errors) or "desc", True
@@ -43,28 +61,39 @@ def query(request: web.BaseRequest) -> tuple[BookingQuery, Page]:
     return found, page
 
 
-def _search(text: str, errors: Errors) -> tuple[tuple[str, str], ...]:
-    pairs = []
-    for piece in filter(None, (piece.strip() for piece in text.split(";"))):
-        name, colon, value = piece.partition(":")
-        known = name in SEARCH_FIELDS or (name.startswith(_META) and name != _META)
-        if not known or not colon or "\0" in piece:
-            errors["search"] = [f"search {_SEARCH_RULE}"]
-        pairs.append((name, value))
-    return tuple(pairs)
+def pairs(text: str, errors: Errors) -> Iterator[tuple[str, str]]:
+    """Return the fields and values of one `search`; what is wrong goes into `errors`."""
+    at = _end_of(_BLANK.match(text))
+    while at < len(text):
+        found = _PAIR.match(text, at)
+        name = _field(found["field"]) if found else None
+        if found is None or name is None or "\0" in found[0]:
+            errors[SEARCH] = [f"{SEARCH} {_RULE}"]
+            return
+        yield name, _unquoted(found["value"].strip())
+        at = _end_of(_BLANK.match(text, found.end()))
 
 
-def _moment(request: web.BaseRequest, name: str, errors: Errors) -> int | None:
-    text = request.query.get(name)
-    if text is None:
+def _end_of(found: re.Match[str] | None) -> int:
+    return found.end() if found else 0
+
+
+def _field(written: str) -> str | None:
+    """Return the field's name, or None where there is no such field."""
+    name = written.strip()
+    if name in SEARCH_FIELDS:
+        return name
+    key = name.removeprefix(_META)
+    if not name.startswith(_META) or not key:
         return None
-    # A plus sign that nobody escaped arrives as a space; behind the seconds it can only have
-    # been the offset's.
-    text = text[:_SECONDS_END] + text[_SECONDS_END:].replace(" ", "+")
-    moment_ms = times.parse(text)
-    if moment_ms is None:
-        errors[name] = [f"{name} {times.TIME_RULE}"]
-    return moment_ms
+    return _META + _unquoted(key)
+
+
+def _unquoted(written: str) -> str:
+    """Return the text that is written, in quotes or without."""
+    if not re.fullmatch(QUOTED, written):
+        return written
+    return written[1:-1].replace('""', '"')
 
 
 def _choice(

@@ -27,16 +27,23 @@ _CUSTOMER = """EXISTS (
     FROM json_array_elements(
         CASE json_typeof(customers) WHEN 'array' THEN customers END
     ) AS customer
-    WHERE customer ->> '%s' = ?
+    WHERE {}
 )"""
+_NAME = _CUSTOMER.format("customer ->> 'name' = ?")
+# Upper and lower case of the letters A to Z are one, and of no others: whatever the database's
+# language, and as SQLite has it.
+_EMAIL = _CUSTOMER.format("""
+    lower((customer ->> 'email') COLLATE "C") = lower(? COLLATE "C")
+""")
 SEARCH = search.SearchTable(
     fields={
         "resource.id": "resource_id = ?",
         "project.id": "project_id = ?",
+        "reservation_id": "reservation_id = ?",
         "graph": "graph = ?",
         "state": "state = ?",
-        "customer.email": _CUSTOMER % "email",
-        "customer.name": _CUSTOMER % "name",
+        "customer.email": _EMAIL,
+        "customer.name": _NAME,
     },
     meta=_META,
 )

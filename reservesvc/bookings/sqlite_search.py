@@ -26,16 +26,21 @@ _META = """EXISTS (
 _CUSTOMER = """EXISTS (
     SELECT 1
     FROM json_each(CASE WHEN json_valid(bookings.customers) THEN bookings.customers END) AS customer
-    WHERE CASE customer.type WHEN 'object' THEN json_extract(customer.value, '$.{}') END = ?
+    WHERE {}
 )"""
+_FIELD = "CASE customer.type WHEN 'object' THEN json_extract(customer.value, '$.{}') END"
+_NAME = _CUSTOMER.format(f"{_FIELD.format('name')} = ?")
+# Upper and lower case of the letters A to Z are one, and of no others, as on PostgreSQL.
+_EMAIL = _CUSTOMER.format(f"lower({_FIELD.format('email')}) = lower(?)")
 SEARCH = search.SearchTable(
     fields={
         "resource.id": "resource_id = ?",
         "project.id": "project_id = ?",
+        "reservation_id": "reservation_id = ?",
         "graph": "graph = ?",
         "state": "state = ?",
-        "customer.email": _CUSTOMER.format("email"),
-        "customer.name": _CUSTOMER.format("name"),
+        "customer.email": _EMAIL,
+        "customer.name": _NAME,
     },
     meta=_META,
 )

@@ -149,5 +149,8 @@ class BookingQuery(Struct, frozen=True, kw_only=True):
     offset: int = 0
 
 
-SEARCH_FIELDS = ("resource.id", "project.id", "graph", "state", "customer.email", "customer.name")
+SEARCH_FIELDS = (
+    *("resource.id", "project.id", "reservation_id", "graph", "state"),
+    *("customer.email", "customer.name"),
+)
 ORDER_FIELDS = ("created_at", "updated_at", "start", "end")

@@ -26,6 +26,21 @@ class Slot(NamedTuple):
     end_ms: int
 
 
+class Span(NamedTuple):
+    """A stretch of time to look in; None stands for no bound."""
+
+    after_ms: int | None = None
+    before_ms: int | None = None
+
+    def meets(self, start_ms: int, end_ms: int) -> bool:
+        """Tell whether what lasts from `start_ms` to `end_ms` overlaps it."""
+        after, before = self.after_ms, self.before_ms
+        return (after is None or end_ms > after) and (before is None or start_ms < before)
+
+
+ANY_TIME = Span()
+
+
 class Usage(NamedTuple):
     """Units of a resource's capacity in use during `[start_ms, end_ms)`."""
 

@@ -2,6 +2,7 @@
 
 from reservesvc.domain.outcomes import Cold, Ended, Live
 from reservesvc.domain.reservation import Reservation, ReservationId
+from reservesvc.domain.slot import ANY_TIME, Span
 from reservesvc.flow.ended import how_it_ended
 from reservesvc.flow.resync import ATTEMPTS, kept_cold, resync
 from reservesvc.ports import Stores
@@ -16,16 +17,18 @@ async def read(stores: Stores, reservation_id: ReservationId) -> Live | Ended:
 
 
 async def live(
-    stores: Stores, resource_id: str, limit: int, offset: int
+    stores: Stores, resource_id: str, limit: int, offset: int, span: Span = ANY_TIME
 ) -> tuple[list[Reservation], int]:
     """Return one page of a resource's live reservations by start, and how many there are.
+
+    Only of those that overlap the span.
 
     Raises:
         UnavailableError: others kept making the index cold.
 
     """
     for _ in range(ATTEMPTS):
-        page = await stores.reservations.live(resource_id, limit, offset)
+        page = await stores.reservations.live(resource_id, limit, offset, span)
         if not isinstance(page, Cold):
             return page
         await resync(stores, resource_id)

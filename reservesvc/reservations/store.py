@@ -17,6 +17,7 @@ from reservesvc.domain.outcomes import (
     Unsettled,
 )
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted
+from reservesvc.domain.slot import ANY_TIME, Span
 from reservesvc.errors import UnavailableError
 from reservesvc.ports import Ask, Idempotency, Ids
 from reservesvc.reservations.answers import ended, readable, reserve_outcome, unexpected
@@ -100,13 +101,14 @@ class RedisReservations(Handoffs, Indexes, Usages):
                 raise unexpected("read", answer)
 
     async def live(
-        self, resource_id: str, limit: int, offset: int
+        self, resource_id: str, limit: int, offset: int, span: Span = ANY_TIME
     ) -> tuple[list[Reservation], int] | Cold:
         """Return one page of a resource's live reservations by start, and how many there are."""
         found = await self.index(resource_id)
         if isinstance(found, Cold):
             return found
-        ids = [row.entry.id for row in found.entries if row.has_key]
+        rows = [row for row in found.entries if row.has_key]
+        ids = [row.entry.id for row in rows if span.meets(row.entry.start_ms, row.entry.end_ms)]
         wanted = [ReservationId(resource_id, ulid) for ulid in ids[offset : offset + limit]]
         outcomes = [await self.read(reservation_id) for reservation_id in wanted]
         live = [outcome.reservation for outcome in outcomes if isinstance(outcome, Live)]

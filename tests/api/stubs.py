@@ -26,6 +26,7 @@ from reservesvc.domain.outcomes import (
 from reservesvc.domain.project import Project, Resource, unregistered
 from reservesvc.domain.rescheduling import Fences
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted
+from reservesvc.domain.slot import ANY_TIME, Span
 from reservesvc.ids import RandomIds
 from reservesvc.ports import Ask, Idempotency, Index, Snapshot, Stores
 from tests.builders import ROOM, a_booking, a_claim, at
@@ -92,9 +93,9 @@ class StubReservations(Scripted):
         live = Live(reservation=a_reservation(reservation_id))
         return await self._say("read", live, reservation_id)
 
-    async def live(self, resource_id: str, limit: int, offset: int) -> Any:
+    async def live(self, resource_id: str, limit: int, offset: int, span: Span = ANY_TIME) -> Any:
         """Find one."""
-        return await self._say("live", ([a_reservation()], 1), resource_id, limit, offset)
+        return await self._say("live", ([a_reservation()], 1), resource_id, limit, offset, span)
 
     async def extend(self, reservation_id: ReservationId, duration_ms: int) -> Any:
         """Extend it."""

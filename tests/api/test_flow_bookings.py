@@ -166,7 +166,11 @@ async def test_an_action_that_is_not_open_names_the_open_ones(service: Http, act
         ("search=resource.id:room-1%3Bstate:confirmed", 1),
         ("search=customer.email:ada@example.com", 3),
         ("search=customer.email:nobody@example.com", 0),
+        ("search=customer.email:Ada@Example.com", 3),
         ("search=meta.table:7", 1),
+        ("search=meta.note:%22a;%20%22%22b%22%22%22", 1),
+        ("search=resource.id:room-1&search=state:cancelled", 1),
+        ("search=reservation_id:room-1.01HZZZZZZZZZZZZZZZZZZZZZZZ", 0),
         ("search=graph:instant", 3),
         (f"start={DAY}T11:00:00Z", 1),
         (f"end={DAY}T11:00:00%2B01:00", 0),
@@ -177,12 +181,20 @@ async def test_searching_bookings(service: Http, query: str, found: int) -> None
     """Every condition narrows the list; all of them must hold."""
     first = await service("POST", "/v2/bookings", BOOK)
     await service("PUT", f"/v2/bookings/{first.data['id']}/cancel")
-    await service("POST", "/v2/bookings", BOOK | {"meta": {"table": 7}})
+    await service("POST", "/v2/bookings", BOOK | {"meta": {"table": 7, "note": 'a; "b"'}})
     later = {"start": f"{DAY}T11:00:00Z", "end": f"{DAY}T12:00:00Z"}
     await service("POST", "/v2/bookings", BOOK | later | {"resource_id": "room-2"})
     answer = await service("GET", f"/v2/bookings?{query}")
     assert (answer.status, answer.json["total"]) == (200, found)
     assert len(answer.data) == found
+
+
+async def test_a_booking_is_found_by_its_reservation(service: Http) -> None:
+    """Who kept the id of the reservation alone finds what became of it."""
+    held = await reserve(service)
+    booked = await service("POST", "/v2/bookings", {"reservation_id": held, "customer": ADA})
+    answer = await service("GET", f"/v2/bookings?search=reservation_id:{held}")
+    assert [each["id"] for each in answer.data] == [booked.data["id"]]
 
 
 async def test_bookings_are_paged_in_order(service: Http) -> None:

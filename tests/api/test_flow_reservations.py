@@ -1,10 +1,14 @@
 """Reservations end to end: HTTP, flow, scripts, a real Redis and SQLite."""
 
+from urllib.parse import urlencode
+
+import pytest
 from redis.asyncio import Redis
 
 from reservesvc.domain import times
+from reservesvc.domain.times import render
 from tests.api.client import ADA, BOOK, RESERVE, Http
-from tests.builders import DAY, ROOM
+from tests.builders import DAY, ROOM, at
 
 
 async def reserve(service: Http, **fields: object) -> str:
@@ -113,6 +117,34 @@ async def test_listing_shows_the_live_ones_by_start(service: Http) -> None:
     following = await service("GET", answer.json["next_page_url"])
     assert [each["id"] for each in following.data] == [later]
     assert following.json["next_page_url"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "hours"),
+    [
+        ({}, [10, 12, 14]),
+        ({"start": 12}, [12, 14]),
+        ({"start": 10.5}, [10, 12, 14]),
+        ({"start": 13}, [14]),
+        ({"end": 12}, [10]),
+        ({"end": 12.5}, [10, 12]),
+        ({"start": 11, "end": 14}, [12]),
+        ({"start": 14, "end": 11}, []),
+        ({"start": 10, "end": 15, "limit": 2}, [10, 12]),
+    ],
+)
+async def test_listing_between_two_times(
+    service: Http, query: dict[str, float], hours: list[int]
+) -> None:
+    """Only what ends after the start and starts before the end is listed and counted."""
+    for hour in (14, 10, 12):
+        slot = {"start": render(at(hour)), "end": render(at(hour + 1))}
+        await service("POST", "/v2/bookings/reserve", RESERVE | slot)
+    asked = {name: int(v) if name == "limit" else render(at(v)) for name, v in query.items()}
+    path = f"/v2/bookings/reserve?{urlencode({'resource_id': ROOM} | asked)}"
+    answer = await service("GET", path)
+    assert [each["start"] for each in answer.data] == [render(at(hour)) for hour in hours]
+    assert answer.json["total"] == (3 if "limit" in query else len(hours))
 
 
 async def test_extending_moves_the_deadline(service: Http) -> None:

@@ -1,17 +1,25 @@
 """Lists: which page, the envelope around it, and what bookings can be searched for."""
 
-from urllib.parse import parse_qs, urlsplit
+import time
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reservesvc.api.call import Route
+from reservesvc.api.decoding import Errors
 from reservesvc.api.routes import ROUTES
-from reservesvc.domain.booking import BookingQuery
+from reservesvc.api.search import pairs
+from reservesvc.domain.booking import SEARCH_FIELDS, BookingQuery
+from reservesvc.domain.slot import ANY_TIME, Span
+from reservesvc.domain.times import render
 from tests.api import ordinary
 from tests.api.client import Http
 from tests.api.stubs import BOOKING_ID, PROJECT_ID, Stubs
 from tests.builders import DAY, a_booking, at
 
+VALUES = st.text(st.sampled_from('a:;"" \n') | st.characters(blacklist_characters="\0"))
 LISTS = (
     "/v2/bookings",
     "/v2/projects",
@@ -41,8 +49,8 @@ async def test_every_list_has_pages(http: Http, route: Route) -> None:
 
 @pytest.mark.parametrize("path", LISTS)
 async def test_links_lead_through_a_list(http: Http, path: str) -> None:
-    """Beyond the end the way back keeps whatever was asked, known or not."""
-    asked = f"{path}{'&' if '?' in path else '?'}limit=7&include=a%2Cb&x=%26&page=3"
+    """Beyond the end the way back keeps whatever was asked."""
+    asked = f"{path}{'&' if '?' in path else '?'}limit=7&include=a%2Cb&include=%26&page=3"
     body = (await http("GET", asked)).json
     back = urlsplit(body["prev_page_url"])
     assert (body["per_page"], body["next_page_url"], back.path) == (7, None, urlsplit(path).path)
@@ -144,7 +152,7 @@ async def test_the_page_reaches_the_store(http: Http, stubs: Stubs) -> None:
     await http("GET", "/v2/projects?limit=20&page=3")
     await http("GET", "/v2/bookings/reserve?resource_id=r&limit=20&page=3")
     assert stubs.bookings.called("projects") == (20, 40)
-    assert stubs.reservations.called("live") == ("r", 20, 40)
+    assert stubs.reservations.called("live") == ("r", 20, 40, ANY_TIME)
 
 
 async def test_the_query_reaches_the_store(http: Http, stubs: Stubs) -> None:
@@ -166,6 +174,56 @@ async def test_the_query_reaches_the_store(http: Http, stubs: Stubs) -> None:
     )
 
 
+@given(field=st.sampled_from(SEARCH_FIELDS), value=VALUES, more=VALUES)
+def test_any_value_can_be_searched_for(field: str, value: str, more: str) -> None:
+    """What is quoted is read as it was, beside other pairs and with blanks around it."""
+    errors: Errors = {}
+    text = f" {field} : {quoted(value)} ; ;meta.{quoted(more)}:{quoted(more)};state:paid"
+    found = list(pairs(text, errors))
+    assert found == [(field, value), (f"meta.{more}", more), ("state", "paid")]
+    assert not errors
+
+
+@given(text=st.text(st.characters(blacklist_characters='\0";')))
+def test_a_value_without_semicolons_and_quotes_needs_no_quotes(text: str) -> None:
+    """It is read as it is, but for blanks around it."""
+    errors: Errors = {}
+    assert list(pairs(f"customer.name:{text};", errors)) == [("customer.name", text.strip())]
+    assert not errors
+
+
+@given(text=st.text(st.sampled_from('a:;" .m') | st.characters()))
+def test_any_search_is_read_or_refused(text: str) -> None:
+    """Nothing that is written leaves a pair of a field that is not there."""
+    errors: Errors = {}
+    found = list(pairs(text, errors))
+    assert all(name in SEARCH_FIELDS or name.startswith("meta.") for name, _ in found)
+    assert set(errors) <= {"search"}
+
+
+def test_reading_a_search_takes_no_longer_than_it_is_long() -> None:
+    """The longest of URLs, of pieces that almost fit, is read at once."""
+    for piece in (" ", '"', '""', "a", ";", ":", 'state:"', "meta."):
+        text = f"state:{piece * (8192 // len(piece))}x"
+        began_s = time.perf_counter()
+        list(pairs(text, {}))
+        list(pairs(f'state:"{text}', {}))
+        assert time.perf_counter() - began_s < 1
+
+
+def quoted(text: str) -> str:
+    """Return the text in quotes, as docs/http.md says."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+async def test_all_searches_count(http: Http, stubs: Stubs) -> None:
+    """Those of one parameter and those of another, and a semicolon inside quotes."""
+    query = await asked(
+        http, stubs, "search=state:paid;graph:instant&search=meta.a:%22x;y%22&search="
+    )
+    assert query.search == (("state", "paid"), ("graph", "instant"), ("meta.a", "x;y"))
+
+
 async def test_bookings_come_newest_first(http: Http, stubs: Stubs) -> None:
     """Where no order is asked for."""
     query = await asked(http, stubs, "include=attributes,event,user")
@@ -180,6 +238,12 @@ async def test_bookings_come_newest_first(http: Http, stubs: Stubs) -> None:
         ("search=meta.:x", "search"),
         ("search=state:a%00", "search"),
         ("search=state:confirmed;colour:red", "search"),
+        ("search=state:confirmed&search=colour:red", "search"),
+        ('search=customer.name:"a', "search"),
+        ('search=customer.name:"a"b', "search"),
+        ('search=customer.name:"a""', "search"),
+        ('search=customer.name:"a%00"', "search"),
+        ("search=:confirmed", "search"),
         ("start=tomorrow", "start"),
         (f"end={DAY}T10:00:00", "end"),
         ("orderBy=colour", "orderBy"),
@@ -207,6 +271,15 @@ async def test_live_reservations_need_a_resource(http: Http, query: str, rule: s
     answer = await http("GET", f"/v2/bookings/reserve{query}")
     assert answer.status == 422
     assert answer.json["errors"]["resource_id"][0].startswith(f"resource_id {rule}")
+
+
+async def test_live_reservations_can_be_asked_for_by_time(http: Http, stubs: Stubs) -> None:
+    """Both bounds reach the store; one that is no time is named beside what else is wrong."""
+    query = urlencode({"resource_id": "r", "start": render(at(1)), "end": render(at(2))})
+    await http("GET", f"/v2/bookings/reserve?{query}")
+    assert stubs.reservations.called("live") == ("r", 50, 0, Span(at(1), at(2)))
+    wrong = await http("GET", "/v2/bookings/reserve?start=now&end=1&limit=0")
+    assert set(wrong.json["errors"]) == {"resource_id", "start", "end", "limit"}
 
 
 async def test_a_bookings_id_is_taken_in_any_case(http: Http, stubs: Stubs) -> None:

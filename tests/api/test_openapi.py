@@ -102,7 +102,7 @@ async def test_every_example_is_true(serve: Serve, stores: Stores) -> None:
 def request(name: str, example: Example, story: Story) -> tuple[str, str, object]:
     """Return the request of an example."""
     route = ROUTE_OF[name]
-    query = f"?{urlencode(story.told(example.query))}" if example.query else ""
+    query = f"?{urlencode(story.told(example.query), doseq=True)}" if example.query else ""
     path = route.path.format_map(story.told(example.parts)) + query
     return route.method, path, story.told(example.body)
 

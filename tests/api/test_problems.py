@@ -189,6 +189,7 @@ SHOWN_ELSEWHERE = {
         ),
         "test_malformed.test_a_malformed_request_gets_a_problem",
     ),
+    "repeated_header": "test_query.test_an_authorization_comes_once",
     "request_timeout": "test_bodies.test_a_dripping_body_times_out",
     "origin_not_allowed": "test_cross_origin.test_a_preflight_of_another_origin_is_refused",
 }

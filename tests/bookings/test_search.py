@@ -81,6 +81,7 @@ async def found(store: OpenStore, *search: tuple[str, str]) -> list[str]:
         ("state", "confirmed"),
         ("customer.email", "ada@example.org"),
         ("customer.email", "grace@example.org"),
+        ("customer.email", "Ada@EXAMPLE.org"),
         ("customer.name", "Grace"),
         ("meta.color", "red"),
         ("meta.count", "5"),
@@ -98,6 +99,36 @@ async def test_a_field_finds_its_bookings(
     """Each field finds the bookings that have the value, any of the customers counting."""
     assert bob.id != ada.id
     assert await found(store, (field, value)) == [ada.id]
+
+
+async def test_the_reservation_is_a_field(store: OpenStore, ada: Booking, bob: Booking) -> None:
+    """The reservation that became a booking finds it, and nothing else does."""
+    for booking in (ada, bob):
+        assert await found(store, ("reservation_id", booking.reservation_id)) == [booking.id]
+    assert await found(store, ("reservation_id", ada.reservation_id.upper() + "x")) == []
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "is_found"),
+    [
+        ("Ada.L@Example.COM", "aDA.l@eXAMPLE.com", True),
+        ("AZ[\\]^_`{|}~az@x", "az[\\]^_`{|}~AZ@X", True),
+        ("a@x", "a@x ", False),
+        ("a@x", "%@x", False),
+        ("a[@x", "a{@x", False),
+        ("ÄRGER@x", "Ärger@X", True),
+        ("Ärger@x", "Ärger@X", True),
+        ("ärger@x", "Ärger@x", False),
+        ("\u212a@x", "k@x", False),
+    ],
+)
+async def test_an_email_is_found_whatever_the_case(
+    store: OpenStore, stored: str, asked: str, *, is_found: bool
+) -> None:
+    """Of the letters A to Z, on every engine; other letters are compared as they are."""
+    booking = at(0, 10, customers=[{"name": "A", "email": stored}])
+    await store.book(booking, 0, None)
+    assert await found(store, ("customer.email", asked)) == ([booking.id] if is_found else [])
 
 
 async def test_the_graph_is_a_field(store: OpenStore, ada: Booking, bob: Booking) -> None:

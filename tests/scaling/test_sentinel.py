@@ -8,6 +8,7 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from reservesvc.errors import UnavailableError
+from reservesvc.metrics import Metrics
 from reservesvc.reservations import health
 from reservesvc.reservations import pipeline as pipeline_module
 from reservesvc.reservations.connecting import pool_of
@@ -131,13 +132,15 @@ async def test_sentinels_are_asked_on_after_an_answer_that_cannot_be_read(
 
     monkeypatch.setattr(pipeline_module, "FOLLOW_S", 0)
     monkeypatch.setattr(pipeline_module, "primary_named_by", named)
-    supervisor = Supervisor()
+    metrics = Metrics()
+    supervisor = Supervisor(metrics.restarted)
     url = sentinels.url.replace("://", f"://{LOGIN}") + OPTIONS
     pipeline = Pipeline(url, DEADLINE_S, supervisor=supervisor)
     connection = await pipeline.command("CLIENT", "ID")
     async with asyncio.timeout(DEADLINE_S):
         await asked.wait()
-    assert supervisor.restarts == {"sentinels": 2}
+    restarts = 'reservesvc_background_restarts_total{task="sentinels"} 2.0'
+    assert restarts in metrics.render().decode()
     assert await pipeline.command("CLIENT", "ID") != connection
     await pipeline.close()
 

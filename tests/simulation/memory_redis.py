@@ -34,7 +34,7 @@ from reservesvc.domain.outcomes import (
     Unsettled,
 )
 from reservesvc.domain.reservation import Claim, Reservation, ReservationId, granted, stored
-from reservesvc.domain.slot import Usage, peak
+from reservesvc.domain.slot import ANY_TIME, Span, Usage, peak
 from reservesvc.ports import Idempotency, Ids, Index, IndexEntry, Snapshot
 from reservesvc.reservations.answers import KINDS
 from reservesvc.reservations.store import SWEEP, Times
@@ -294,13 +294,14 @@ class MemoryRedis:
         return Live(reservation=self._seen(key)) if key else self._tombstone(index, reservation_id)
 
     def live(
-        self, resource_id: str, limit: int, offset: int
+        self, resource_id: str, limit: int, offset: int, span: Span = ANY_TIME
     ) -> tuple[list[Reservation], int] | Cold:
         """busy.lua, all its pages, and the `read` of each reservation on the page asked for."""
         index = self.keyspace(resource_id)
         if not self._is_warm(index):
             return Cold()
-        keys = [self._key(index, m.id) for m in index.members if m.kind != "b"]
+        held = [m for m in index.members if m.kind != "b"]
+        keys = [self._key(index, m.id) for m in held if span.meets(m.start_ms, m.end_ms)]
         found = [self._seen(key) for key in keys if key]
         return found[offset : offset + limit], len(found)
 

@@ -99,7 +99,7 @@ def _operation(
         "summary": summary.removesuffix("."),
         "description": " ".join([*more.split(), _need(route)]),
         "security": [] if route.scope == "public" else [{name: [route.scope]} for name in _SCHEMES],
-        "parameters": _parameters(route, operation, example),
+        "parameters": _parameters(route, example),
         "responses": _successes(route, operation, components, example)
         | answers.of(operation_id, _codes(route, operation)),
     }
@@ -113,17 +113,19 @@ def _operation(
     return described
 
 
-def _parameters(route: Route, operation: Operation, example: Example | None) -> list[Schema]:
-    given = example.parts | example.query if example else {}
+def _parameters(route: Route, example: Example | None) -> list[Schema]:
+    given = {**example.parts, **example.query} if example else {}
     return [
         each | ({"example": _read(given[each["name"]], each)} if each["name"] in given else {})
-        for each in parameters.of(route, operation)
+        for each in parameters.of(route)
     ]
 
 
-def _read(text: str, parameter: Schema) -> str | int:
+def _read(given: str | list[str], parameter: Schema) -> str | int | list[str]:
     """Return the value that a parameter's text stands for."""
-    return int(text) if parameter["schema"].get("type") == "integer" else text
+    if isinstance(given, str) and parameter["schema"].get("type") == "integer":
+        return int(given)
+    return given
 
 
 def _need(route: Route) -> str:
@@ -151,13 +153,12 @@ def _successes(
 
 def _codes(route: Route, operation: Operation) -> Iterable[str]:
     """Return the codes of the problems that a call may answer."""
-    found = ["internal_error", *operation.codes]
+    # Any call refuses a parameter that it does not know.
+    found = ["internal_error", "invalid_fields", *operation.codes]
     if route.scope != "public":
-        found += ["unauthorized", "forbidden", "unavailable"]
+        found += ["repeated_header", "unauthorized", "forbidden", "unavailable"]
     if operation.body is not None:
         found += _BODY_CODES
-    if operation.query:
-        found.append("invalid_fields")
     if route.takes_key:
         found.append("idempotency_key_invalid")
     if route.takes_key and route.writes:

@@ -4,6 +4,7 @@ The replies are rendered from values by what renders the real ones; a test sends
 a real service, in this order, and compares. Ids and moments differ there.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,7 +38,7 @@ class Example(Struct, frozen=True, kw_only=True):
     status: int = 200
     parts: dict[str, str] = {}
     """what stands in the parts of the path"""
-    query: dict[str, str] = {}
+    query: Mapping[str, str | list[str]] = {}
     body: Any = None
     reply: Any = None
     """the body of the reply; None where it is no JSON, or there is none"""
@@ -191,7 +192,11 @@ EXAMPLES = {
     ),
     "read_booking": Example(parts=_OF_BOOKING, reply=_booking()),
     "find_bookings": Example(
-        query={"search": f"resource.id:{_ROOM.id};state:confirmed", "start": _at(0), "limit": "50"},
+        query={
+            "search": [f"resource.id:{_ROOM.id};state:confirmed"],
+            "start": _at(0),
+            "limit": "50",
+        },
         reply=_page(_booking()["data"]),
     ),
     "update_booking": Example(parts=_OF_BOOKING, body={"meta": _META}, reply=_booking(meta=_META)),

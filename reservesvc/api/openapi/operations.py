@@ -24,7 +24,6 @@ from reservesvc.api.openapi.shapes import (
 JSON = "application/json"
 TEXT = "text/plain"
 HTML = "text/html"
-PAGE = ("limit", "page")
 
 
 class Operation(Struct, frozen=True, kw_only=True):
@@ -40,7 +39,6 @@ class Operation(Struct, frozen=True, kw_only=True):
     """fields of the body that cannot be taken away by null"""
     optional: bool = False
     """whether the body may be left out"""
-    query: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     """of problems, beside those that follow from the row in the URL table"""
     media: str = JSON
@@ -55,7 +53,7 @@ OPERATIONS = {
         replies={201: Data[Reservation]},
         codes=("slot_unavailable", "reservation_ended", "slot_too_old", "slot_too_far"),
     ),
-    "live": Operation(replies={200: Page[Reservation]}, query=("resource_id", *PAGE)),
+    "live": Operation(replies={200: Page[Reservation]}),
     "reserve_batch": Operation(
         body=BatchBody,
         replies={200: Several[BatchItem], 201: Several[Reservation]},
@@ -95,7 +93,6 @@ OPERATIONS = {
     ),
     "find_bookings": Operation(
         replies={200: Page[Booking]},
-        query=("search", "start", "end", "orderBy", "sortedBy", *PAGE),
     ),
     "read_booking": Operation(replies={200: Data[Booking]}),
     "update_booking": Operation(body=schemas.UpdateBookingBody, replies={200: Data[Booking]}),
@@ -124,7 +121,7 @@ OPERATIONS = {
         replies={201: Data[Project]},
         codes=("slug_taken",),
     ),
-    "find_projects": Operation(replies={200: Page[Project]}, query=PAGE),
+    "find_projects": Operation(replies={200: Page[Project]}),
     "embed_project": Operation(replies={200: Data[WidgetProject]}),
     "hosted_project": Operation(replies={200: Data[WidgetProject]}),
     "read_project": Operation(replies={200: Data[Project]}),
@@ -135,7 +132,7 @@ OPERATIONS = {
         codes=("slug_taken",),
     ),
     "delete_project": Operation(replies={204: None}),
-    "find_project_resources": Operation(replies={200: Page[Resource]}, query=PAGE),
+    "find_project_resources": Operation(replies={200: Page[Resource]}),
     "add_project_resource": Operation(body=schemas.AssignmentBody, replies={201: Data[Resource]}),
     "replace_project_resources": Operation(body=list[str], replies={204: None}),
     "remove_project_resource": Operation(replies={204: None}),
@@ -145,7 +142,7 @@ OPERATIONS = {
         replies={201: Data[Resource]},
         codes=("id_taken",),
     ),
-    "find_resources": Operation(replies={200: Page[Resource]}, query=PAGE),
+    "find_resources": Operation(replies={200: Page[Resource]}),
     "read_resource": Operation(replies={200: Data[Resource]}),
     "update_resource": Operation(body=schemas.ResourceBody, kept=("name",), replies={204: None}),
     "delete_resource": Operation(replies={204: None}),

@@ -22,8 +22,8 @@ def rows(calls: Sequence[Route]) -> tuple[Route, ...]:
     """Return the rows of the URL table that tell of `calls`, and of themselves."""
     pages = _Pages()
     own = (
-        Route("GET", "/openapi.json", pages.openapi, "public", "openapi"),
-        Route("GET", "/docs", pages.docs, "public", "docs"),
+        Route("GET", "/openapi.json", pages.openapi, "public", "openapi", query=None),
+        Route("GET", "/docs", pages.docs, "public", "docs", query=None),
     )
     pages.routes = (*calls, *own)
     return own

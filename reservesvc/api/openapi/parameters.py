@@ -7,12 +7,17 @@ from reservesvc.api.call import Route
 from reservesvc.api.listing import LIMIT_DEFAULT, LIMIT_MAX, PAGE_MAX
 from reservesvc.api.openapi.fields import ID, RESERVATION_ID, TIME, UUID, Schema
 from reservesvc.api.openapi.names import reference
-from reservesvc.api.openapi.operations import Operation
 from reservesvc.api.project_fields import SLUG
 from reservesvc.domain.booking import ORDER_FIELDS, SEARCH_FIELDS
 
 _PART = re.compile(r"\{(\w+)\}")
-_NAMES = "|".join([*map(re.escape, SEARCH_FIELDS), r"meta\.[^:;]+"])
+_NAMES = "|".join([*map(re.escape, SEARCH_FIELDS), rf"meta\.({search.QUOTED}|[^:;]+)"])
+_VALUE = rf'({search.QUOTED}|[^";][^;]*)?'
+_SEARCH = (
+    "field:value pairs that must all match, joined by semicolons or each in a parameter of its "
+    f"own; fields: {', '.join(SEARCH_FIELDS)}, meta.<key>. A value with a semicolon stands in "
+    "double quotes, and a quote inside them is doubled"
+)
 _PARTS: dict[str, tuple[Schema, str]] = {
     "reservation_id": (RESERVATION_ID, "as reserving answered it"),
     "booking_id": (UUID, "as booking answered it"),
@@ -32,11 +37,14 @@ _QUERY: dict[str, tuple[Schema, str]] = {
     "page": ({"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1}, "from 1"),
     "resource_id": (ID, "whose reservations"),
     "search": (
-        {"type": "string", "pattern": f"^(({_NAMES}):[^;]*(;|$))*$"},
-        f"pairs that must all match; fields: {', '.join(SEARCH_FIELDS)}, meta.<key>",
+        {
+            "type": "array",
+            "items": {"type": "string", "pattern": f"^(({_NAMES}):{_VALUE}(;|$))*$"},
+        },
+        _SEARCH,
     ),
-    "start": (TIME, "only bookings that end after it"),
-    "end": (TIME, "only bookings that start before it"),
+    "start": (TIME, "only what ends after it"),
+    "end": (TIME, "only what starts before it"),
     "orderBy": ({"type": "string", "enum": list(ORDER_FIELDS)}, "created_at where left out"),
     "sortedBy": ({"type": "string", "enum": list(search.DIRECTIONS)}, "desc where left out"),
 }
@@ -60,13 +68,13 @@ def parts(route: Route) -> list[str]:
     return _PART.findall(route.path)
 
 
-def of(route: Route, operation: Operation) -> list[Schema]:
+def of(route: Route) -> list[Schema]:
     """Return the parameters of a call."""
     found = [
         _parameter("path", name, *_PARTS.get(name, ({"type": "string"}, "")))
         for name in parts(route)
     ]
-    found += [_parameter("query", name, *_QUERY[name]) for name in operation.query]
+    found += [_parameter("query", name, *_QUERY[name]) for name in route.query or ()]
     return found + ([_KEY] if route.takes_key else [])
 
 
