@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from reservesvc.domain.booking import Booking
+from reservesvc.domain.moves import is_repeat
 from reservesvc.domain.outcomes import (
     Booked,
     Changed,
@@ -45,6 +46,8 @@ EXACT_ENDS = "exact ends"
 ONCE = "once"
 SELF_HEALING = "self-healing"
 FAIL_CLOSED = "fail closed, say so"
+ACTIONS = ("cancel", "confirm", "decline", "complete")
+"""of bookings, as a plan has them"""
 PROMISES = (
     NEVER_TWO,
     NEVER_LOST,
@@ -311,8 +314,9 @@ class Checker:
 
     def _change_state(self, step: Step) -> None:
         outcome, asked = step.outcome, self._asked.get(step.number)
-        if isinstance(outcome, Changed):
+        if isinstance(outcome, Changed) and not outcome.repeated:
             self._changes(step)
+            self._keep_act(outcome.booking.id, step.arguments[5])
             if outcome.booking.blocks and not self._ledger.committed[outcome.booking.id].blocks:
                 self._check_room(outcome.booking, step)
                 claim = ReservationId(outcome.booking.resource_id, outcome.booking.entry_id)
@@ -321,6 +325,13 @@ class Checker:
         is_sure = self._is_exact and asked is not None and asked.losses == self._losses
         if isinstance(outcome, Taken) and is_sure:
             raise BrokenError(NO_FALSE_GRANTS, "a claim lost its slot to somebody")
+
+    def _keep_act(self, booking_id: str, idempotency: Idempotency | None) -> None:
+        if idempotency is None:
+            return
+        if idempotency.digest in self._ledger.acts:
+            raise BrokenError(ONCE, "one key acted twice")
+        self._ledger.acts[idempotency.digest] = booking_id
 
     def _reschedule(self, step: Step) -> None:
         outcome, ledger = step.outcome, self._ledger
@@ -386,6 +397,8 @@ class Checker:
             done = ledger.by_key.get(arguments[1].digest)
         elif name == "reschedule" and arguments[2]:
             _, done = ledger.moves.get(arguments[2].digest, (None, None))
+        elif name in ACTIONS and arguments[1]:
+            done = ledger.acts.get(arguments[1].digest)
         self._asked[step.number] = Asked(step, self._losses, was_over, done)
 
     def _hears(self, step: Step) -> None:
@@ -469,8 +482,10 @@ class Checker:
         """Tell whether what was asked for had been done before, and was not deleted since."""
         return asked.done is not None and asked.done not in self._ledger.deleted
 
-    def _hears_act(self, step: Step, _: Asked, target: str) -> None:
+    def _hears_act(self, step: Step, asked: Asked, target: str, _: Idempotency | None) -> None:
         outcome = step.outcome
+        if self._is_done(asked) and not isinstance(outcome, Changed):
+            raise BrokenError(ONCE, f"a repeated action of {target} was not told what it did")
         if isinstance(outcome, NotFound):
             self._check_not_found(target)
         if isinstance(outcome, NotOpen):
@@ -540,6 +555,8 @@ class Checker:
             raise BrokenError(NEVER_LOST, f"booking {told.id} was called {told.state}")
         if told.life.next_state(told.state, action):
             raise BrokenError(FAIL_CLOSED, f"{action} was refused, and is open in {told.state}")
+        if is_repeat(told, action, None):
+            raise BrokenError(ONCE, f"{action} was refused, and is what led to {told.state}")
 
     def _hears_of_reservation(self, step: Step, asked: Asked, target: ReservationId) -> None:
         self._check_ended(step, asked, target)
@@ -612,10 +629,7 @@ _ANSWERS: dict[str, Callable[..., None]] = {
     "hand_off": Checker._hears_hand_off,
     "book": Checker._hears_book,
     "ask": Checker._hears_book,
-    "cancel": Checker._hears_act,
-    "confirm": Checker._hears_act,
-    "decline": Checker._hears_act,
-    "complete": Checker._hears_act,
+    **dict.fromkeys(ACTIONS, Checker._hears_act),
     "reschedule": Checker._hears_reschedule,
     "delete": Checker._hears_delete,
     "extend": Checker._hears_of_reservation,

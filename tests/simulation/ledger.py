@@ -44,6 +44,8 @@ class Ledger:
     """every booking with every entry it ever had"""
     by_reservation: dict[str, str] = field(default_factory=dict)
     by_key: dict[str, str] = field(default_factory=dict)
+    acts: dict[str, str] = field(default_factory=dict)
+    """key of an action → the booking that it was taken of"""
     moves: dict[str, tuple[str, str]] = field(default_factory=dict)
     """fingerprint and booking of each Idempotency-Key of reschedule"""
     deleted: set[str] = field(default_factory=set)
@@ -93,6 +95,8 @@ class Ledger:
                 del made[name]
         for digest in [digest for digest, move in self.moves.items() if move[1] == booking_id]:
             del self.moves[digest]
+        for digest in [digest for digest, acted in self.acts.items() if acted == booking_id]:
+            del self.acts[digest]
 
     def leave(self, booking_id: str) -> None:
         """Note that a booking keeps no slot, for now or for good."""

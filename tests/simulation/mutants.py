@@ -145,6 +145,23 @@ class ForgottenMove(MemoryBookings):
         return super().reschedule(booking, after, fences, None)
 
 
+class ForgottenAct(MemoryBookings):
+    """A booking's state is changed, and the key that this came with is forgotten."""
+
+    def change_state(
+        self,
+        booking: Booking,
+        state: str,
+        fence: int | None,
+        now_ms: int | None,
+        asked: Asked = BY_CALLER,
+        idempotency: Idempotency | None = None,
+    ) -> Changed | FenceMoved | KeyReused | NotOpen | NotFound | Overdue | Taken:
+        """Forget."""
+        del idempotency
+        return super().change_state(booking, state, fence, now_ms, asked)
+
+
 class NoGuard(MemoryBookings):
     """A booking is inserted whatever it overlaps."""
 
@@ -332,6 +349,7 @@ MUTANTS = {
     "delete-without-fence": Mutant(bookings=NoFenceInDelete),
     "late-hand-off-after-delete": Mutant(bookings=NoFenceAfterDelete),
     "key-of-reschedule-forgotten": Mutant(bookings=ForgottenMove),
+    "key-of-action-forgotten": Mutant(bookings=ForgottenAct),
     "old-slot-freed-before-the-commit": Mutant(redis=FreedFirst),
     "insert-without-overlap-guard": Mutant(bookings=NoGuard),
     "reservation-booked-again": Mutant(bookings=NoRepeat),

@@ -27,7 +27,7 @@ from reservesvc.flow.release import release
 from reservesvc.flow.reschedule import reschedule
 from reservesvc.flow.reserve import reserve
 from reservesvc.flow.tidy import tidy
-from reservesvc.ports import Stores
+from reservesvc.ports import Idempotency, Stores
 from tests.simulation.given import LIMITS, key_of, parts_of, room, wish_of
 from tests.simulation.plan import Item
 
@@ -209,8 +209,9 @@ def _delete(stores: Stores, booking: str, _: Item) -> Request:
 
 
 def _act(stores: Stores, booking: str, item: Item) -> Request:
-    action = partial(act, stores, booking, item.kind, limits=LIMITS)
-    return Request(item.kind, (booking,), action)
+    key = Idempotency(f"{item.kind}-{booking}", "a") if item.number % 4 else None
+    action = partial(act, stores, booking, item.kind, limits=LIMITS, idempotency=key)
+    return Request(item.kind, (booking, key), action)
 
 
 def _wishes(item: Item) -> list[Wish]:

@@ -34,11 +34,11 @@ FOUND_AT = {
     "delete-without-fence": 23,
     "late-hand-off-after-delete": 23,
     "key-of-reschedule-forgotten": 8,
-    "old-slot-freed-before-the-commit": 1,
+    "commit-not-durable": 1,
     "insert-without-overlap-guard": 28,
     "settle-without-fence": 60,
     "install-without-ticket": 3,
-    "ticket-without-run": 52,
+    "ticket-without-run": 4,
     "run-not-compared": 2,
     "unknown-called-refused": 1,
 }
