@@ -139,7 +139,7 @@ class PostgresServer:
             self.directory.chmod(0o711)
             shutil.chown(self.data, _UNPRIVILEGED)
         command = [_binary("initdb"), *_INITDB, "--pgdata", str(self.data)]
-        subprocess.run(_leashed(command), check=True, capture_output=True, cwd=self.data)
+        subprocess.run(unprivileged(command), check=True, capture_output=True, cwd=self.data)
         self.start()
         return self
 
@@ -192,7 +192,7 @@ class PostgresServer:
         command = [_binary("postgres"), "-D", str(self.data), "-p", str(self.port), *options]
         with (self.directory / "log").open("ab") as log:
             return subprocess.Popen(
-                _leashed(command), stdin=subprocess.DEVNULL, stderr=log, cwd=self.data
+                unprivileged(command), stdin=subprocess.DEVNULL, stderr=log, cwd=self.data
             )
 
     def _is_ready(self) -> bool:
@@ -232,7 +232,7 @@ def _binaries() -> Path | None:
     return None
 
 
-def _leashed(command: list[str]) -> list[str]:
+def unprivileged(command: list[str]) -> list[str]:
     """Return `command` such that it ends with this process, and is not run by root."""
     if not _is_root():
         return leashed(command)

@@ -96,7 +96,7 @@ class PostgresBookingStore:
 
     async def _check_at_start(self) -> None:
         found = await self._database.read(postgres_schema.facts)
-        wrong_version = postgres_schema.version_problem(found.version)
+        wrong_version = postgres_schema.version_problem(found.version) if found.has_schema else None
         if wrong_version:
             raise ConfigError(wrong_version)
         await self.ping()

@@ -7,20 +7,23 @@ well below the deadline of a request, so that a request ends by being told why.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Protocol, Self, TypeVar
 
 import asyncpg
-from asyncpg import Record
+from asyncpg import ClientConfigurationError, Record
 from asyncpg.pool import PoolConnectionProxy
 from msgspec import Struct
 
 from reservesvc.bookings import postgres_transaction as transaction
+from reservesvc.bookings.postgres_address import address_of, begin_session
 from reservesvc.bookings.postgres_errors import (
     DEPENDENCY,
     DRIVER_ERRORS,
+    SHARED_SESSION,
+    UNUSABLE_URL,
     connect_reason,
-    sentence,
+    reconnect_reason,
 )
 from reservesvc.bookings.postgres_transaction import CollidedError, Session, Work
 from reservesvc.errors import ConfigError, OutcomeUnknownError, UnavailableError
@@ -33,6 +36,8 @@ _PAUSE_S = 0.01
 """How long to keep away before beginning again"""
 _OPEN_S = 10.0
 """How long opening and closing may take; no request waits for them"""
+_SESSION = "SELECT pg_backend_pid()"
+_ROUNDS = 3
 _EXHAUSTED = "every connection to the database is in use"
 
 
@@ -69,8 +74,8 @@ class Patience(Struct, frozen=True, kw_only=True):
             idle_s=deadline_s * 0.5,
         )
 
-    def server_settings(self) -> dict[str, str]:
-        """Return what the server is told on connecting; 0 would mean for ever."""
+    def session_settings(self) -> dict[str, str]:
+        """Return what each session is told when it begins; 0 would mean for ever."""
         limits_s = {
             "statement_timeout": self.statement_s,
             "lock_timeout": self.lock_s,
@@ -78,7 +83,6 @@ class Patience(Struct, frozen=True, kw_only=True):
         }
         limits_ms = {name: str(max(1, round(s * 1000))) for name, s in limits_s.items()}
         return {
-            "application_name": "reservesvc",
             # A statement without BEGIN has no other place to say it.
             "default_transaction_isolation": "read committed",
             **limits_ms,
@@ -100,6 +104,7 @@ class Database:
         self, url: str, pool_max: int, patience: Patience, observe: Callable[[float], None]
     ) -> None:
         self._url = url
+        self._address = address_of(url)
         self._pool_max = pool_max
         self.patience = patience
         self._observe = observe
@@ -109,22 +114,32 @@ class Database:
         """Connect.
 
         Raises:
-            UnavailableError: the database cannot be reached, or does not let us in.
+            UnavailableError: the database cannot be reached, does not let us in, or gives us no
+                session of our own.
             ConfigError: the URL says what no driver understands.
 
         """
         with connecting(self._url):
             async with asyncio.timeout(_OPEN_S):
                 self._pool = await asyncpg.create_pool(
-                    self._url,
+                    self._address.url,
                     min_size=1,
                     max_size=self._pool_max,
-                    server_settings=self.patience.server_settings(),
+                    server_settings=self._address.startup,
+                    init=self._begin,
                     # No statement here leaves anything behind in a session, so that asyncpg's
                     # own clean-up would be a round trip for nothing.
                     reset=_leave,
                 )
+                is_ours = await has_sessions(self._pool, self._pool_max)
+        if not is_ours:
+            await self.close()
+            raise UnavailableError(DEPENDENCY, SHARED_SESSION)
         return self
+
+    async def _begin(self, connection: object) -> None:
+        settings = self._address.session | self.patience.session_settings()
+        await begin_session(connection, settings)
 
     async def close(self) -> None:
         """Finish what was begun, then disconnect. May be called again."""
@@ -263,7 +278,7 @@ class Database:
                 return await pool.acquire()
         except DRIVER_ERRORS as error:
             is_exhausted = pool.get_size() == self._pool_max and pool.get_idle_size() == 0
-            detail = _EXHAUSTED if is_exhausted else sentence(error)
+            detail = _EXHAUSTED if is_exhausted else reconnect_reason(error, self._url)
             raise UnavailableError(DEPENDENCY, detail) from error
 
     def until_s(self) -> float:
@@ -284,11 +299,28 @@ def connecting(url: str) -> Iterator[None]:
     """Turn what fails while connecting to `url` into a sentence."""
     try:
         yield
-    except ValueError as error:
-        message = "the booking store's URL says something that PostgreSQL's driver cannot use"
-        raise ConfigError(message) from error
     except DRIVER_ERRORS as error:
+        if isinstance(error, ClientConfigurationError):
+            raise ConfigError(UNUSABLE_URL) from error
         raise UnavailableError(DEPENDENCY, connect_reason(error, url)) from error
+    except ValueError as error:
+        raise ConfigError(UNUSABLE_URL) from error
+
+
+async def has_sessions(pool: "asyncpg.Pool[Record]", pool_max: int) -> bool:
+    """Tell whether each connection keeps a session of the database for itself.
+
+    Behind a pooler that lends sessions for a transaction, two connections that take turns get
+    the same session, or one of them different ones.
+    """
+    async with AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(pool.acquire())]
+        if pool_max > 1:
+            with suppress(*DRIVER_ERRORS):  # there may be no room for a second one just now
+                connections.append(await stack.enter_async_context(pool.acquire()))
+        rounds = [[await c.fetchval(_SESSION) for c in connections] for _ in range(_ROUNDS)]
+    distinct = set(rounds[0])
+    return len(distinct) == len(connections) and all(one == rounds[0] for one in rounds)
 
 
 async def _leave(_: object) -> None:

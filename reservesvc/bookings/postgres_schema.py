@@ -11,7 +11,9 @@ from typing import NamedTuple
 import asyncpg
 from asyncpg import DuplicateTableError, Record, UndefinedColumnError
 
+from reservesvc.bookings.postgres_address import address_of, begin_session
 from reservesvc.bookings.postgres_database import connecting
+from reservesvc.bookings.postgres_errors import NO_SCHEMA
 from reservesvc.bookings.postgres_transaction import Session
 from reservesvc.errors import ConfigError
 
@@ -32,6 +34,7 @@ _FACTS = """
         current_setting('statement_timeout') <> '0'
             AND current_setting('lock_timeout') <> '0'
             AND current_setting('idle_in_transaction_session_timeout') <> '0' AS is_bounded,
+        current_schema() IS NOT NULL AS has_schema,
         pg_is_in_recovery() AS is_standby,
         current_setting('default_transaction_read_only') = 'on' AS is_read_only,
         current_setting('default_transaction_isolation') AS isolation,
@@ -72,6 +75,7 @@ class Facts(NamedTuple):
     encoding: str
     synchronous_commit: str
     is_bounded: bool
+    has_schema: bool
     is_standby: bool
     is_read_only: bool
     isolation: str
@@ -110,7 +114,7 @@ _PROBLEMS: tuple[tuple[Callable[[Facts], bool], str], ...] = (
     (lambda f: f.server_version < _SERVER_VERSION_MIN, "PostgreSQL is older than 13"),
     (lambda f: f.is_standby, "the database is a standby, which takes no bookings"),
     (lambda f: f.is_read_only, "the database is read-only"),
-    # Told on connecting, as the limits are.
+    # Told when a session begins, as the limits are.
     (
         lambda f: f.isolation != "read committed",
         "the default isolation is not READ COMMITTED, so that capacities could not be counted",
@@ -120,7 +124,7 @@ _PROBLEMS: tuple[tuple[Callable[[Facts], bool], str], ...] = (
         lambda f: f.synchronous_commit == "off",
         "synchronous_commit is off, so that a crash could lose a booking that was answered",
     ),
-    # Told on connecting; a pooler may keep it to itself.
+    # Told when a session begins; a pooler may give the session to somebody else.
     (
         lambda f: not f.is_bounded,
         (
@@ -135,6 +139,8 @@ _PROBLEMS: tuple[tuple[Callable[[Facts], bool], str], ...] = (
 
 def problem(found: Facts) -> str | None:
     """Return why bookings must not be kept in the database, or None."""
+    if not found.has_schema:
+        return NO_SCHEMA
     wrong_version = version_problem(found.version)
     return wrong_version or next((why for holds, why in _PROBLEMS if holds(found)), None)
 
@@ -154,11 +160,13 @@ async def migrate(url: str, tell: Callable[[str], None] = lambda _: None) -> Non
             of are done, no other.
 
     """
+    address = address_of(url)
     with connecting(url):
         connection = await asyncpg.connect(
-            url, timeout=_CONNECT_S, server_settings={"lock_timeout": str(_WAIT_MS)}
+            address.url, timeout=_CONNECT_S, server_settings=address.startup
         )
         try:
+            await begin_session(connection, address.session | {"lock_timeout": str(_WAIT_MS)})
             for step in STEPS:
                 if await _take(connection, step):
                     tell(f"took step {step.name}")

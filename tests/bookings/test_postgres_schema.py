@@ -23,6 +23,7 @@ SAFE = Facts(
     encoding="UTF8",
     synchronous_commit="on",
     is_bounded=True,
+    has_schema=True,
     is_standby=False,
     is_read_only=False,
     isolation="read committed",
@@ -233,12 +234,12 @@ async def test_a_limit_that_did_not_arrive_is_noticed(
     databases: Databases, database: str, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     """A pooler that drops one of the limits is found out; one set for the database will do."""
-    told = Patience.server_settings
+    told = Patience.session_settings
 
     def dropped(patience: Patience) -> dict[str, str]:
         return {name: value for name, value in told(patience).items() if name != limit}
 
-    monkeypatch.setattr(Patience, "server_settings", dropped)
+    monkeypatch.setattr(Patience, "session_settings", dropped)
     assert "could keep its locks for ever" in await refusal(databases.of(database))
     await databases.rows(database, f'ALTER DATABASE "{database}" SET {limit} = 800')
     await (await PostgresBookingStore.open(databases.of(database))).close()
@@ -251,7 +252,7 @@ async def test_an_isolation_that_did_not_arrive_is_noticed(
     default = f'ALTER DATABASE "{database}" SET default_transaction_isolation = serializable'
     await databases.rows(database, default)
     await (await PostgresBookingStore.open(databases.of(database))).close()
-    monkeypatch.setattr(Patience, "server_settings", lambda _: {})
+    monkeypatch.setattr(Patience, "session_settings", lambda _: {})
     assert "isolation is not READ COMMITTED" in await refusal(databases.of(database))
 
 

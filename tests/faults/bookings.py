@@ -17,6 +17,7 @@ import pytest
 
 from tests.faults.history import Slot, Stored
 from tests.faults.process import in_background
+from tests.pgbouncer import PgBouncer
 from tests.postgres import PostgresServer, why_none
 
 COLUMNS = "id, reservation_id, resource_id, start_ms, end_ms, quantity, blocks, what"
@@ -130,6 +131,23 @@ class PostgresDatabase(Bookings):
                 yield
         finally:
             await connection.close()
+
+
+class PooledDatabase(PostgresDatabase):
+    """The same behind a PgBouncer, which can be killed while the database goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pooler = PgBouncer(self.server.port)
+        self.port = self.pooler.port
+
+    def _start(self) -> None:
+        super()._start()
+        self._stack.enter_context(self.pooler)
+
+    def url(self, port: int | None = None) -> str:
+        """Return where it is, through the pooler or a line to it."""
+        return super().url(port or self.port)
 
 
 ENGINES: dict[str, type[Bookings]] = {"sqlite": SqliteFile, "postgres": PostgresDatabase}
