@@ -34,7 +34,8 @@ class PgBouncer:
     Args:
         server_port: of the PostgreSQL, on 127.0.0.1.
         mode: `session` or `transaction`.
-        more: further lines of its configuration.
+        more: further lines of its configuration; `{directory}` is its directory, in which it may
+            read.
 
     """
 
@@ -45,12 +46,12 @@ class PgBouncer:
             "[databases]",
             f"* = host=127.0.0.1 port={server_port} user=postgres",
             "[pgbouncer]",
-            "listen_addr = 127.0.0.1",
+            "listen_addr = 127.0.0.1,127.0.0.2",
             f"listen_port = {self.port}",
             "unix_socket_dir =",
             "auth_type = any",
             f"pool_mode = {mode}",
-            *more,
+            *(line.format(directory=self.directory) for line in more),
         ]
         self._process: subprocess.Popen[bytes] | None = None
 

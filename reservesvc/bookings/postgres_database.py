@@ -7,7 +7,7 @@ well below the deadline of a request, so that a request ends by being told why.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Protocol, Self, TypeVar
 
 import asyncpg
@@ -16,7 +16,7 @@ from asyncpg.pool import PoolConnectionProxy
 from msgspec import Struct
 
 from reservesvc.bookings import postgres_transaction as transaction
-from reservesvc.bookings.postgres_address import address_of, begin_session
+from reservesvc.bookings.postgres_address import Address, address_of, begin_session
 from reservesvc.bookings.postgres_errors import (
     DEPENDENCY,
     DRIVER_ERRORS,
@@ -131,7 +131,7 @@ class Database:
                     # own clean-up would be a round trip for nothing.
                     reset=_leave,
                 )
-                is_ours = await has_sessions(self._pool, self._pool_max)
+                is_ours = await has_sessions(self._pool, self._address)
         if not is_ours:
             await self.close()
             raise UnavailableError(DEPENDENCY, SHARED_SESSION)
@@ -307,20 +307,23 @@ def connecting(url: str) -> Iterator[None]:
         raise ConfigError(UNUSABLE_URL) from error
 
 
-async def has_sessions(pool: "asyncpg.Pool[Record]", pool_max: int) -> bool:
+async def has_sessions(pool: "asyncpg.Pool[Record]", address: Address) -> bool:
     """Tell whether each connection keeps a session of the database for itself.
 
     Behind a pooler that lends sessions for a transaction, two connections that take turns get
-    the same session, or one of them different ones.
+    the same session, or one of them different ones. The second is not the pool's, which begins
+    with one.
     """
-    async with AsyncExitStack() as stack:
-        connections = [await stack.enter_async_context(pool.acquire())]
-        if pool_max > 1:
-            with suppress(*DRIVER_ERRORS):  # there may be no room for a second one just now
-                connections.append(await stack.enter_async_context(pool.acquire()))
-        rounds = [[await c.fetchval(_SESSION) for c in connections] for _ in range(_ROUNDS)]
-    distinct = set(rounds[0])
-    return len(distinct) == len(connections) and all(one == rounds[0] for one in rounds)
+    async with pool.acquire() as first:
+        try:
+            second = await asyncpg.connect(address.url, server_settings=address.startup)
+        except DRIVER_ERRORS:  # there may be no room for another one just now
+            return True
+        try:
+            rounds = [[await c.fetchval(_SESSION) for c in (first, second)] for _ in range(_ROUNDS)]
+        finally:
+            await second.close()
+    return rounds[0][0] != rounds[0][1] and all(one == rounds[0] for one in rounds)
 
 
 async def _leave(_: object) -> None:

@@ -98,7 +98,7 @@ async def test_a_session_that_goes_back_keeps_nothing(
     assert rows == [("0",)]
 
 
-@pytest.mark.parametrize("pool_max", [2, 10])
+@pytest.mark.parametrize("pool_max", [1, 10])
 async def test_sessions_lent_for_a_transaction_are_refused(
     postgres_server: PostgresServer, sharing: PgBouncer, database: str, pool_max: int
 ) -> None:
