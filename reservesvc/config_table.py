@@ -152,7 +152,8 @@ SETTINGS = (
         (),
         apikeys.parse_list,
         "KEYS",
-        "`name:scope:secret`, comma-separated, scope being widget, service or admin; "
+        "`name:scope:secret`, comma-separated, scope being widget, service or admin, the secret "
+        "at least 16 characters long (`openssl rand -hex 32` makes one); "
         "other users of the machine can see a flag's value, so prefer the variable or the file",
         "none, with which only a loopback address is served",
     ),

@@ -71,8 +71,8 @@ async def _reached(redis: Pipeline | ClusterPipelines, config: Config) -> None:
         if config.redis_url is not None:
             raise
         detail = (
-            f"{error.detail} (the data directory is {config.data_dir.absolute()}; for another "
-            "Redis set RESERVESVC_REDIS_URL)"
+            f"{error.detail} ({config.data_dir.absolute()}): start that, or set "
+            "RESERVESVC_REDIS_URL to the Redis that the service uses"
         )
         raise UnavailableError(error.dependency, detail) from error
 

@@ -145,6 +145,36 @@ def test_a_redis_out_of_reach(doctor: Doctor) -> None:
     assert "s3cret" not in why
 
 
+@pytest.mark.parametrize(
+    ("login", "options", "reason"),
+    [
+        ("", "?db=9999", "has no database of the number in RESERVESVC_REDIS_URL"),
+        ("noinfo:s3cret@", "", "does not let this user run INFO (ACL)"),
+        ("noinfo:wr0ng@", "", "does not accept the name and password in RESERVESVC_REDIS_URL"),
+    ],
+)
+def test_a_redis_that_does_not_let_us_in(
+    doctor: Doctor, redis: Redis, redis_server: RedisServer, login: str, options: str, reason: str
+) -> None:
+    """Exit status 2 and the cause, which is not that no server runs."""
+    redis.execute_command("ACL", "SETUSER", "noinfo", "on", ">s3cret", "~*", "+@all", "-info")
+    url = f"{redis_server.url}{options}".replace("//", f"//{login}", 1)
+    status, said, why = doctor("--redis-url", url)
+    redis.execute_command("ACL", "DELUSER", "noinfo")
+    assert (status, said) == (2, "")
+    assert why.startswith(f"reservesvc: redis: {reason}")
+    assert "s3cret" not in why
+
+
+def test_a_redis_that_takes_no_writes(doctor: Doctor, redis: Redis) -> None:
+    """It can be looked at, and is told not to be safe."""
+    redis.config_set("maxmemory", 1)
+    status, said, _ = doctor()
+    redis.config_set("maxmemory", 0)
+    assert status == 1
+    assert said.startswith("Not safe: redis: is out of memory (maxmemory is reached).")
+
+
 def test_a_store_out_of_reach(doctor: Doctor) -> None:
     """Exit status 2 and why; no password."""
     place = f"127.0.0.1:{free_port()}"
@@ -182,7 +212,11 @@ def test_no_redis_is_started(
     monkeypatch.delenv("RESERVESVC_REDIS_URL")
     status, _, why = doctor("--data-dir", str(tmp_path))
     assert status == 2
-    assert why.startswith("reservesvc: redis: ")
+    assert why == (
+        "reservesvc: redis: is the embedded one, which does not answer; it runs only while "
+        f"`reservesvc serve` runs with this data directory ({tmp_path}): start that, or set "
+        "RESERVESVC_REDIS_URL to the Redis that the service uses\n"
+    )
     assert not (tmp_path / "redis").exists()
 
 

@@ -72,8 +72,8 @@ PHRASES = {
 _NO_PERMISSION = re.compile(r"no permissions to run the '([a-z|-]{1,40})' command")
 UNREACHABLE = "cannot be connected to; is it running where RESERVESVC_REDIS_URL says?"
 EMBEDDED_DOWN = (
-    "is the embedded one of the data directory and does not answer; it runs while "
-    "`reservesvc serve` does, which starts it again when it ends"
+    "is the embedded one, which does not answer; it runs only while `reservesvc serve` runs with "
+    "this data directory"
 )
 SAYS_NO_TLS = (
     "does not speak TLS at this port; begin RESERVESVC_REDIS_URL with redis in place of rediss, "
