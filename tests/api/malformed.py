@@ -102,6 +102,8 @@ _BAD = {
     "chunk longer than its size": _CHUNKED + b"2\r\n{}%b\r\n0\r\n\r\n" % MARK,
     "LF without CR behind a chunk size": _CHUNKED + b"2\n{}\r\n0\r\n\r\n" + MARK,
     "NUL behind a chunk size": _CHUNKED + b"2\0\r\n{}\r\n0\r\n\r\n" + MARK,
+    "the parser's words in a header": _header(b"X Invalid HTTP version, Chunk size overflow"),
+    "the parser's words in the target": _target(b"http://[HTTP/2"),
     "bad trailer": _CHUNKED + b"2\r\n{}\r\n0\r\nX %b\r\n\r\n" % MARK,
 }
 _LARGE_HEADERS = {
