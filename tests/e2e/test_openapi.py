@@ -23,6 +23,7 @@ GOT = {
     "wrong": ["end"],
     "extended": True,
     "email": "ada@example.com",
+    "card": 7,
     "meta": {"order_id": "o-1"},
     "actions": ["cancel", "cancel_by_customer", "complete", "reschedule_by_customer"],
     "state": "cancelled",

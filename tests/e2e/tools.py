@@ -1,5 +1,6 @@
 """Tools that read an OpenAPI document, run as their users run them."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -27,6 +28,8 @@ def node(clients: Clients, *words: str, directory: Path) -> str:
 
 def python(*words: str, directory: Path) -> str:
     """Run the Python of the tests, as `package_tool`."""
+    has_tools = importlib.util.find_spec("openapi_python_client") is not None
+    assert has_tools, "openapi-python-client is missing: `make test` installs requirements/e2e.txt"
     return _run([sys.executable, *words], directory)
 
 

@@ -167,10 +167,7 @@ def table(limits: Limits) -> dict[str, Schema]:
             f"else {DEFAULT_DURATION_S}"
         },
         "reservation_time": seconds | {"description": "how long to hold a slot, in seconds"},
-        "action": {
-            "enum": list(wishes.ACTIONS),
-            "description": "taken, and changes nothing",
-        },
+        "action": reference("LegacyAction"),
         "event": {"description": "the older form of the slot and its texts"},
         "meta": reference("Meta"),
         "participants": {"items": {"type": "string"}},
@@ -250,6 +247,7 @@ def named() -> dict[str, Schema]:
             "additionalProperties": ANY_OBJECT,
         },
         "Graph": _choice("The kinds of life that a booking may lead.", GRAPHS),
+        "LegacyAction": _choice("What old integrations send; it changes nothing.", wishes.ACTIONS),
         "Meta": ANY_OBJECT | {"description": "Any object; it is kept as it is."},
         "PaymentTimeout": _TIMEOUT,
         "SearchDefaults": _search_defaults(),

@@ -90,6 +90,7 @@ print(  # noqa: T201 - for the test that runs this
             "wrong": [*wrong.errors.additional_properties],
             "extended": longer.data.expires_at > held.data.expires_at,
             "email": booked.data.customers[0].email,
+            "card": booked.data.customers[0]["loyalty_card"],
             "meta": booked.data.meta.to_dict(),
             "actions": booked.data.possible_actions,
             "state": cancelled.data.state,

@@ -76,6 +76,7 @@ console.log(
     wrong: Object.keys(wrongFields ?? {}),
     extended: new Date(longer.data.data.expires_at) > new Date(expires_at),
     email,
+    card: data.customers[0]["loyalty_card"],
     meta: data.meta,
     actions: data.possible_actions,
     state: cancelled.data.data.state,
