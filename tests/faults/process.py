@@ -167,6 +167,15 @@ class ServerProcess:
             except json.JSONDecodeError:
                 yield {"level": "error", "event": line}
 
+    async def reasons(self, from_byte: int = 0) -> list[str]:
+        """Return why requests failed, as logged; wait for the first, for lines come a bit late."""
+        found: list[str] = []
+        async with asyncio.timeout(END_S):
+            while not found:
+                await asyncio.sleep(POLL_S)
+                found = [str(one["reason"]) for one in self.lines(from_byte) if "reason" in one]
+        return found
+
     def errors(self, from_byte: int = 0) -> list[str]:
         """Return what it logged as an error."""
         found = [
