@@ -14,8 +14,9 @@ from reservesvc.domain.constraints import Constraint
 from reservesvc.domain.offers import Mode
 from reservesvc.domain.project import RESOURCES_MAX, Project, Resource
 from reservesvc.domain.relative import INSTANT_RULE, instant, length_ms
-from reservesvc.domain.search_settings import RULES, broken, plain
+from reservesvc.domain.search_settings import RULES, broken
 from reservesvc.domain.slot import RESOURCE_ID_RULE, is_resource_id
+from reservesvc.domain.whole import whole
 from reservesvc.domain.wish import UNKNOWN_PROJECT, Limits
 from reservesvc.domain.zones import DAY_MS, zone
 
@@ -161,7 +162,7 @@ def _settings(wish: AvailabilityWish, project: Project | None) -> dict[str, Any]
     settings: dict[str, Any] = {}
     for name, (kind, _) in RULES.items():
         sent = getattr(wish, "from_" if name == "from" else name)
-        value = plain(stored.get(name))
+        value = whole(stored.get(name))
         is_of_use = type(value) is kind and (name != "output_timezone" or zone(value) is not None)
         settings[name] = sent if sent is not None else value if is_of_use else _DEFAULTS.get(name)
     return settings

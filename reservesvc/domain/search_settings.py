@@ -11,6 +11,7 @@ from typing import Any
 from reservesvc.domain.offers import MODES
 from reservesvc.domain.relative import INSTANT_RULE, LENGTH_RULE, instant, length_ms
 from reservesvc.domain.slot import CAPACITY_MAX
+from reservesvc.domain.whole import whole
 from reservesvc.domain.zones import ZONE_RULE, zone
 
 LENGTH_MS_MIN = 60_000
@@ -72,15 +73,10 @@ def broken(settings: Mapping[str, Any], slot_s_max: int) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name, (kind, rule_of) in RULES.items():
-        value = plain(settings.get(name))
+        value = whole(settings.get(name))
         if value is None:
             continue
         rule = rule_of(value, slot_s_max) if type(value) is kind else _KIND_RULES[kind]
         if rule is not None:
             found[name] = rule
     return found
-
-
-def plain(value: object) -> object:
-    """Return a whole number as one, also where it was written with a fraction of nothing."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
