@@ -1,6 +1,5 @@
 """A real PgBouncer for tests, before a PostgreSQL of theirs; gone with the tests."""
 
-import os
 import shutil
 import socket
 import subprocess
@@ -10,8 +9,10 @@ from pathlib import Path
 from typing import Self
 
 from tests.postgres import unprivileged
+from tests.programs import needed
 from tests.servers import free_port
 
+PACKAGE = "pgbouncer"
 _START_S = 10.0
 _POLL_S = 0.01
 
@@ -19,13 +20,6 @@ _POLL_S = 0.01
 def binary() -> str | None:
     """Return the path of the program, which Debian keeps where only root looks; or None."""
     return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-
-
-def why_none() -> str | None:
-    """Return why there is none, and what to install; None if there is one, or has to be."""
-    if binary() is not None or os.environ.get("CI"):
-        return None
-    return "no PgBouncer: install your system's pgbouncer package"
 
 
 class PgBouncer:
@@ -69,7 +63,7 @@ class PgBouncer:
 
     def start(self) -> None:
         """Start it and return once it takes connections."""
-        program = binary()
+        program = needed(binary, PACKAGE)
         assert program is not None, "no PgBouncer"
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(

@@ -12,8 +12,9 @@ from reservesvc.bookings.postgres_errors import NO_SCHEMA, SHARED_SESSION
 from reservesvc.domain.outcomes import Booked
 from reservesvc.errors import UnavailableError
 from tests.bookings.builders import booking
-from tests.pgbouncer import PgBouncer, why_none
+from tests.pgbouncer import PACKAGE, PgBouncer, binary
 from tests.postgres import PostgresServer
+from tests.programs import needed
 
 SETTINGS = """
     SELECT current_setting('application_name'), current_setting('default_transaction_isolation'),
@@ -25,9 +26,7 @@ SETTINGS = """
 @pytest.fixture(scope="module", autouse=True)
 def available() -> None:
     """Skip where there is no PgBouncer."""
-    reason = why_none()
-    if reason is not None:
-        pytest.skip(reason)
+    needed(binary, PACKAGE)
 
 
 @pytest.fixture(scope="module")

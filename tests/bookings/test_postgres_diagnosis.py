@@ -11,7 +11,7 @@ from reservesvc.bookings.postgres import PostgresBookingStore
 from reservesvc.bookings.postgres_errors import UNUSABLE_URL, connect_reason, reconnect_reason
 from reservesvc.errors import ConfigError, UnavailableError
 from tests.certificates import Authority
-from tests.pgbouncer import PgBouncer, why_none
+from tests.pgbouncer import PgBouncer
 from tests.postgres import PostgresServer
 from tests.servers import free_port
 
@@ -59,9 +59,6 @@ def by_tls(strict: PostgresServer) -> Iterator[PgBouncer]:
 
     Its authority is `authority` in its directory.
     """
-    reason = why_none()
-    if reason is not None:
-        pytest.skip(reason)
     pooler = PgBouncer(
         strict.port,
         "session",

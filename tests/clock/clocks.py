@@ -1,19 +1,15 @@
 """The clocks to run tests under, and the library that moves the clock of a process."""
 
-import os
-import shutil
-import subprocess
 from calendar import isleap
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+from tests.programs import installed
+
 MISSING = "libfaketime is not installed; on Debian and Ubuntu: apt install faketime"
-_INSTALL = (
-    ("apt-get", "update"),
-    ("apt-get", "install", "--yes", "--no-install-recommends", "faketime"),
-)
+PACKAGE = "faketime"
 _OWN = ("LD_PRELOAD", "FAKETIME", "FAKETIME_SHARED", "TESTS_DAY", "PYTEST_ADDOPTS")
 
 
@@ -49,13 +45,11 @@ def libfaketime() -> Path | None:
     It is Debian's and not that of the PyPI package `libfaketime` (3.0.1), under which
     `time.sleep` sleeps for as long as the clock is ahead.
     """
-    if _installed() is None and shutil.which("apt-get") and os.geteuid() == 0:
-        for command in _INSTALL:
-            subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-    return _installed()
+    return installed(find_libfaketime, PACKAGE)
 
 
-def _installed() -> Path | None:
+def find_libfaketime() -> Path | None:
+    """Return the library where it is installed."""
     libraries = Path("/usr").glob("lib*/**/faketime/libfaketime.so.1")
     return next(libraries, None)
 

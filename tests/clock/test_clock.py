@@ -1,23 +1,20 @@
 """The tests about days pass on other days: `make test-clock SHORT=1`."""
 
-import os
 import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.clock.clocks import CLOCKS, MISSING, libfaketime
+from tests.clock.clocks import CLOCKS, PACKAGE, find_libfaketime
 from tests.clock.moved import ROOT, Run, run
 from tests.clock.selection import LEFT_OUT, SHORT
+from tests.programs import needed
 
 
 @pytest.mark.parametrize("name", SHORT.clocks)
 def test_the_tests_pass_on_another_day(name: str) -> None:
     """Searches, timers, examples, the README: servers and clients under another clock."""
-    library = libfaketime()
-    if library is None and not os.environ.get("CI"):
-        pytest.skip(MISSING)
-    assert library is not None, MISSING
+    library = needed(find_libfaketime, PACKAGE)
     made = run(name, library, SHORT)
     assert made.passed, f"{made.summary}\n{made.output}"
 

@@ -1,12 +1,11 @@
 """Row of the fault matrix: a PgBouncer that dies between servers and database."""
 
-import pytest
-
 from tests.faults.bookings import PooledDatabase, need
 from tests.faults.conftest import Holds
 from tests.faults.process import in_background
 from tests.faults.trial import slot_of, trial
-from tests.pgbouncer import why_none
+from tests.pgbouncer import PACKAGE, binary
+from tests.programs import needed
 
 SLOT, OTHER = slot_of("room-1"), slot_of("room-1", 12)
 
@@ -14,9 +13,7 @@ SLOT, OTHER = slot_of("room-1"), slot_of("room-1", 12)
 async def test_a_pgbouncer_that_is_killed(holds: Holds) -> None:
     """Hand-offs are a 503 and reserving goes on; with the pooler back, so does the hand-off."""
     need("postgres")
-    reason = why_none()
-    if reason is not None:
-        pytest.skip(reason)
+    needed(binary, PACKAGE)
     store = PooledDatabase()
     async with trial(bookings=store, servers=1) as made:
         client = made.client

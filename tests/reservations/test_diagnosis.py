@@ -1,7 +1,6 @@
 """Why a Redis cannot be connected to: a sentence for each cause, from real servers."""
 
 import asyncio
-import os
 import ssl
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from reservesvc.reservations.keys import Keys
 from reservesvc.reservations.pipeline import Pipeline
 from reservesvc.reservations.redis_errors import connect_reason
 from tests.certificates import Authority
+from tests.programs import needed
 from tests.servers import RedisServer, free_port, tls_server_binary
 
 DEADLINE_S = 5.0
@@ -81,10 +81,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 @pytest.fixture(scope="module")
 def tls_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Run a server that speaks TLS."""
-    binary = tls_server_binary()
-    if binary is None and not os.environ.get("CI"):
-        pytest.skip("no redis-server that speaks TLS: install your system's redis package")
-    assert binary is not None, "no redis-server that speaks TLS"
+    binary = needed(tls_server_binary, "redis-server")
     made = Place(tmp_path_factory.mktemp("tls"), binary)
     made.start()
     yield made
