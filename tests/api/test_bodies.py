@@ -114,7 +114,6 @@ async def test_any_content_type_is_taken(http: Http, kind: str) -> None:
         (b'{"duration": NaN}', "invalid character"),
         (b'{"duration": Infinity}', "invalid character"),
         (b'{"duration": 1' + b"0" * 5000 + b"}", "out of range"),
-        (b'{"meta": 1e999}', "out of range"),
         (b'{"customer": {"age": 1e999}}', "out of range"),
         (b'{"what": "\xff"}', "not UTF-8"),
         (b'{"unknown": "\xff"}', "not UTF-8"),

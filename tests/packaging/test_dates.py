@@ -16,7 +16,6 @@ _SOURCES = (".py", ".lua", ".js", ".cjs")
 _PLACES = ("benchmarks", "tests", "reservesvc/api/openapi")
 _FIXED = {
     "tests/api/test_constraints.py": "periods, which are read and written and met by no clock",
-    "tests/api/test_decoding.py": "the example in the sentence about times",
     "tests/benchmarks/test_report.py": "the day of a measurement that is shown",
     "tests/bookings/test_version_1.py": "the day that stored rows have, and are moved from",
     "tests/clock/test_clock.py": "the clock is an argument",

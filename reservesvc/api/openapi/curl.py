@@ -24,7 +24,7 @@ def command(server: str, method: str, path: str, operation: Mapping[str, Any]) -
     """
     given = list(_given(operation))
     parts = {name: percent_encoded(str(value)) for place, name, value in given if place == "path"}
-    query = urlencode([(name, value) for place, name, value in given if place == "query"])
+    query = urlencode([(name, v) for place, name, v in given if place == "query"], doseq=True)
     url = server + path.format_map(parts) + (f"?{query}" if query else "")
     words = [f"curl {_method(method)}{quote(url)}", *_headers(operation), *_body(operation)]
     return " \\\n  ".join(words)
