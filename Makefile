@@ -8,6 +8,7 @@ SEED ?=
 SEEDS ?= 1000
 STORE ?= postgres
 QUICK ?=
+JOBS ?= 3
 SHORT ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,8 +31,8 @@ install: $(INSTALLED) ## make .venv from the committed lock; at once where nothi
 run: $(INSTALLED_RUN) ## start the service with ARGS, by default on http://127.0.0.1:8080
 	@$(BIN)/python -m reservesvc serve $(ARGS)
 
-test: $(NODE_INSTALLED) ## run the tests, or those ARGS names
-	$(BIN)/python -m pytest $(ARGS)
+test: $(NODE_INSTALLED) ## run the tests, or those ARGS names, in JOBS (3) processes
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-clock: $(INSTALLED) ## run the tests on other days, see CONTRIBUTING.md; SHORT=1 those about days
 	$(BIN)/python -m tests.clock $(if $(SHORT),--short) $(ARGS)

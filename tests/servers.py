@@ -20,9 +20,14 @@ from reservesvc.embedded_server import environment, find_server, leashed, option
 
 _START_S = 10.0
 _POLL_S = 0.002
-_PORTS = iter(sample(range(20_000, 32_000), 12_000))
-"""none that the system gives to outgoing connections (Linux: from 32,768 on): one of those can be
-taken before its server listens there, or between its end and its next start"""
+_OWN = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_FOR_ALL = range(20_000, 32_000)
+_FOR_THIS_PROCESS = _FOR_ALL[_OWN::_PROCESSES]
+_PORTS = iter(sample(_FOR_THIS_PROCESS, len(_FOR_THIS_PROCESS)))
+"""those of this process among several that run tests, and none that the system gives to outgoing
+connections (Linux: from 32,768 on): one of those can be taken before its server listens there, or
+between its end and its next start"""
 
 
 class RedisServer:

@@ -22,6 +22,7 @@ KEYS = tuple(
     ApiKey(name, "service", digest_of(f"{name}-secret-of-16-characters"))
     for name in ("site", "shop")
 )
+WITH_OBJECT = [route for route in WITH_BODY if not isinstance(ordinary.to(route)[2], list)]
 DECODERS = {name: each for name, each in vars(schemas).items() if isinstance(each, Decoder)}
 
 
@@ -39,15 +40,13 @@ async def test_a_misspelt_duration_is_named(service: Http) -> None:
     assert set(answer.json) == {"data", "ignored_fields"}
 
 
-@pytest.mark.parametrize("route", WITH_BODY, ids=lambda route: route.name)
+@pytest.mark.parametrize("route", WITH_OBJECT, ids=lambda route: route.name)
 async def test_every_call_with_a_body_names_what_it_ignores(http: Http, route: Any) -> None:
     """Beside `data`, or in the problem; a reply without a body stays without one."""
     method, path, good = ordinary.to(route)
-    body = good if isinstance(good, dict) else None
-    if isinstance(good, list):
-        pytest.skip("its body is a list")
-    plain = await http(method, path, body)
-    answer = await http(method, path, (body or {}) | {"no_field": 1, "zweites": {}})
+    body = good if isinstance(good, dict) else {}
+    plain = await http(method, path, good)
+    answer = await http(method, path, body | {"no_field": 1, "zweites": {}})
     assert answer.status == plain.status
     if answer.body:
         assert names(answer) == ["no_field", "zweites"]

@@ -20,7 +20,9 @@ MAY_READ = {
     "ids.py": "the first ten characters of a ULID, by which nothing is decided",
     "app.py": "the example that is printed at the start",
     "api/front_door.py": "the time in a line of the log",
+    "api/openapi/examples.py": "the days of the examples",
     "api/replies.py": "the header Date",
+    "logs.py": "the time in a line about the log itself",
 }
 """which modules ask for the time of day, and what for"""
 

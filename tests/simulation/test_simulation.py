@@ -29,13 +29,14 @@ ROOT = Path(__file__).parents[2]
 SEEDS_MAX = 200
 FAULTY = [name for name in MUTANTS if name != "none"]
 FOUND_AT = {
-    "confirm-without-guards": 21,
-    "reschedule-without-fence": 17,
-    "delete-without-fence": 23,
-    "late-hand-off-after-delete": 23,
-    "key-of-reschedule-forgotten": 8,
+    "confirm-without-guards": 232,
+    "reschedule-without-fence": 32,
+    "delete-without-fence": 27,
+    "late-hand-off-after-delete": 145,
+    "key-of-reschedule-forgotten": 45,
     "commit-not-durable": 1,
     "insert-without-overlap-guard": 28,
+    "settle-without-nonce": 19,
     "settle-without-fence": 60,
     "install-without-ticket": 3,
     "ticket-without-run": 4,

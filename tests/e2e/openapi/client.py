@@ -78,7 +78,7 @@ cancelled = act_on_booking.sync(
 assert isinstance(cancelled, BookingResponse), cancelled
 
 listed = find_bookings.sync(
-    client=client, search=f"resource.id:{room}", limit=1, order_by=FindBookingsOrderBy.CREATED_AT
+    client=client, search=[f"resource.id:{room}"], limit=1, order_by=FindBookingsOrderBy.CREATED_AT
 )
 assert isinstance(listed, BookingPage), listed
 

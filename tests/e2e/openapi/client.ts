@@ -66,7 +66,7 @@ const cancelled = await client.PUT("/v2/bookings/{booking_id}/{action}", {
 if (cancelled.error) throw new Error(cancelled.error.detail);
 
 const listed = await client.GET("/v2/bookings", {
-  params: { query: { search: `resource.id:${room}`, limit: 1, orderBy: "created_at" } },
+  params: { query: { search: [`resource.id:${room}`], limit: 1, orderBy: "created_at" } },
 });
 
 console.log(
