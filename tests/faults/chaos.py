@@ -60,8 +60,9 @@ async def run(minutes: float, seed: int, engine: str) -> Tally:
     """Run for so long; return what it came to."""
     lots = random.Random(seed)  # noqa: S311 - what to break, not what to guess
     faults = endless([one for one in FAULTS.values() if _applies(one, engine)], lots)
-    tally, until_s = Tally(), time.monotonic() + minutes * 60
+    tally = Tally()
     async with Cluster(appendonly=True, bookings=ENGINES[engine]()) as cluster:
+        until_s = time.monotonic() + minutes * 60
         for number in range(1_000_000):
             ends_s = min(until_s, time.monotonic() + ROUND_S)
             made = Trial(cluster)
@@ -89,16 +90,18 @@ async def _round(
     faults: Iterator[Fault],
     lots: random.Random,
 ) -> None:
-    """Let faults strike until it is time to look."""
+    """Let faults strike, one at least, until it is time to look."""
     await made.register(capacities(prefix))
     workload = Workload(made.client, slots(prefix), seed, clients=CLIENTS, rest_s=REST_S)
     scene = Scene(made, workload, lots)
     workload.start()
-    while time.monotonic() < ends_s:
+    is_time = False
+    while not is_time:
         await scene.lasts(*BETWEEN_S)
         fault = next(faults)
         _say(f"  {fault.name} …")
         await strike(fault, scene)
+        is_time = time.monotonic() >= ends_s
     await scene.lasts(*BETWEEN_S)
     await workload.stop()
 
