@@ -28,7 +28,7 @@ ARGV
   11 sweep         most dead entries to drop in one call
   12 fingerprint   of the request's body; only with an Idempotency-Key
   13 idempotency_ttl_ms how long that key is remembered; only with an Idempotency-Key
-  14 instead       id of a booking's entry that is in nobody's way; only to reschedule it
+  14 instead       id of a booking's entry that blocks nothing; only to reschedule it
 
 ANSWERS
   reserved         now_ms

@@ -46,7 +46,7 @@ def moment(request: web.BaseRequest, name: str, errors: Errors) -> int | None:
     text = request.query.get(name)
     if text is None:
         return None
-    # A plus sign that nobody escaped arrives as a space; behind the seconds it can only have
+    # A plus sign that was not escaped arrives as a space; behind the seconds it can only have
     # been the offset's.
     text = text[:_SECONDS_END] + text[_SECONDS_END:].replace(" ", "+")
     moment_ms = times.parse(text)

@@ -52,7 +52,7 @@ class Reply(web.StreamResponse):
         self._kind = content_type
         self._closes = closes
         self.lingers = closes
-        """whether the client may still be sending what nobody will read"""
+        """whether the client may still be sending bytes that the server will not read"""
         self._id = ""
         self._echo = ""
 
