@@ -14,10 +14,16 @@ from tests.packaging.project import ROOT
 _RULE = re.compile(r"^([a-z-]+):", re.MULTILINE)
 
 
+OF_MAKE = re.findall(r"^(\w+) \?=", (ROOT / "Makefile").read_text(), re.MULTILINE)
+"""the variables that its targets take; the make that runs the tests may have been given some"""
+
+
 def make(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run make, as from a shell even where make itself runs the tests."""
     env = {
-        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFL"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MAKE", "MFL")) and name not in OF_MAKE
     }
     return subprocess.run(
         ["make", *words], cwd=cwd, env=env, capture_output=True, text=True, check=False
