@@ -1,6 +1,7 @@
 """5.0 and 5e0 are the whole number 5, in every field that is one; 5.5, "5" and true are not."""
 
 import json
+import re
 from typing import Any, get_args
 
 import msgspec
@@ -70,7 +71,8 @@ async def test_a_whole_number_in_a_free_object_comes_in_any_form(
     path, _, body = FREE[place]
     answer = await service("POST", path, _with(body, SENT[place] % form))
     assert answer.status in {200, 201}, answer.body
-    assert b"5.0" not in answer.body
+    # Not just 5.0: the seconds of a time may be 55.012.
+    assert not re.search(rb"[:,\[]5\.0", answer.body)
     assert b"17.0" not in answer.body
 
 
