@@ -5,12 +5,17 @@ import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from tests.postgres import URL_VARIABLE, Databases, PostgresServer, why_none
 from tests.servers import RedisServer
+
+# How long an example takes depends on what else the machine does; benchmarks measure.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")
