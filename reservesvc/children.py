@@ -25,7 +25,7 @@ async def _at_once(process: Process) -> None:
     del process
 
 
-def _tell_nobody() -> None:
+def _take_no_notice() -> None:
     """Take no notice."""
 
 
@@ -47,7 +47,7 @@ class Child:
         launch: Launch,
         stop_s: float,
         settle: Settle = _at_once,
-        on_down: Callable[[], None] = _tell_nobody,
+        on_down: Callable[[], None] = _take_no_notice,
     ) -> None:
         self._name = name
         self._launch = launch

@@ -124,7 +124,7 @@ _PROBLEMS: tuple[tuple[Callable[[Facts], bool], str], ...] = (
         lambda f: f.synchronous_commit == "off",
         "synchronous_commit is off, so that a crash could lose a booking that was answered",
     ),
-    # Told when a session begins; a pooler may give the session to somebody else.
+    # Told when a session begins; a pooler may give the session to another client.
     (
         lambda f: not f.is_bounded,
         (

@@ -199,7 +199,7 @@ def _window(
 
 
 def _check_amount(wish: AvailabilityWish, search: Search, name: str) -> None:
-    """Note a search for more slots than anybody can look at, in the field `name`."""
+    """Note a search for more slots than one request may ask for, in the field `name`."""
     slots = (search.end_ms - search.start_ms) // search.step_ms
     places, places_max = slots * len(search.resources), PLACES_MAX[search.mode]
     if slots > SLOTS_MAX:

@@ -17,7 +17,7 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 ZONE_RULE = "must be an IANA time zone name in its own spelling, such as Europe/Berlin"
 _NO_PLACE = "Factory"
-"""in the database, for clocks that nobody has set"""
+"""in the database, for clocks that were never set"""
 
 
 class Stretch(NamedTuple):

@@ -60,7 +60,7 @@ async def act(
     """Move the booking along its graph; a slot it no longer needs is free at once.
 
     Asked for again with the same inputs, the last action changes nothing, and the booking is
-    the answer. A timer that has run out goes first, whoever comes later: what it asks for is
+    the answer. A timer that has run out goes before any later request: what it asks for is
     done before the action is looked at.
 
     Args:

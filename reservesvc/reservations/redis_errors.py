@@ -139,7 +139,7 @@ def refusal(reply: Exception) -> UnavailableError:
 
 
 def said(reply: bytes) -> str | None:
-    """Return what an error reply means that was read as bytes; None where nobody knows."""
+    """Return what an error reply means that was read as bytes; None where it is unknown."""
     return _meaning(reply.decode(errors="replace").removeprefix("-"))
 
 
